@@ -7,8 +7,12 @@ from collections.abc import Callable
 from oc.runtime.fake.disks import NoImages, PlainDisks
 from oc.runtime.fake.driver import FakeDriver
 from oc.runtime.fake.network import NoNetwork
+from oc.runtime.gvisor.driver import GvisorDriver
 from oc.settings import Settings
+from oc.worker.disks import Disks
+from oc.worker.images import Images
 from oc.worker.journal import Journal
+from oc.worker.network import Network
 from oc.worker.parts import Parts
 
 
@@ -27,11 +31,25 @@ def _fake(settings: Settings) -> Parts:
     )
 
 
+def _gvisor(settings: Settings) -> Parts:
+    images = Images(settings)
+    return Parts(
+        driver=GvisorDriver(settings.run_dir, settings.instance),
+        network=Network(settings),
+        disks=Disks(settings, images),
+        images=images,
+        journal=_journal(settings),
+        pool=settings.data_dir / "pool",
+        roots=settings.run_dir / "roots",
+        disk_reserve_mb=settings.disk_reserve_mb,
+    )
+
+
 def _journal(settings: Settings) -> Journal:
     return Journal(settings.data_dir / "worker" / "sandboxes")
 
 
-RUNTIMES: dict[str, Callable[[Settings], Parts]] = {"fake": _fake}
+RUNTIMES: dict[str, Callable[[Settings], Parts]] = {"auto": _gvisor, "gvisor": _gvisor, "fake": _fake}
 
 
 def assemble(settings: Settings) -> Parts:

@@ -1,0 +1,78 @@
+"""Sandboxes' disks: one file each, a clone of a template, mounted while its sandbox runs.
+
+A disk that a sandbox has touched is hostile: the host mounts it without devices and set-uid bits, and follows no path
+in it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from oc.host import mounts, pool, process, reflink, threads
+from oc.model.errors import Unavailable
+from oc.settings import Settings
+
+HINT = "kill sandboxes that are no longer needed, or give the pool more space"
+
+
+class Templates(Protocol):
+    async def template(self, image: str, disk_mb: int) -> Path: ...
+
+
+class Disks:
+    def __init__(self, settings: Settings, images: Templates) -> None:
+        self._images = images
+        self._pool = settings.data_dir / "pool"
+        self._disks = self._pool / "disks"
+        self._roots = settings.run_dir / "roots"
+        self._reserve_mb = settings.disk_reserve_mb
+
+    async def create(self, id: str, image: str, disk_mb: int) -> None:
+        """Raises NotFound (unknown image), Unavailable (the pool is full) and OSError (it exists)."""
+        template = await self._images.template(image, disk_mb)
+        await threads.call(self._create, id, template)
+
+    def _create(self, id: str, template: Path) -> None:
+        free_mb = pool.free_mb(self._pool)
+        if free_mb < self._reserve_mb:
+            text = (
+                f"no room for the disk of {id}: {free_mb} MB of the pool are free, {self._reserve_mb} MB must stay so"
+            )
+            raise Unavailable(text, hint=HINT)
+        self._disks.mkdir(mode=0o700, exist_ok=True)
+        reflink.clone(template, self._file(id))
+
+    async def mount(self, id: str) -> Path:
+        """Where the disk is mounted; one that is mounted already stays so. Raises OSError."""
+        root = self._roots / id
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not await threads.call(mounts.mounted, root):
+            await mounts.mount_image(self._file(id), root)
+        return root
+
+    async def unmount(self, id: str) -> None:
+        """Fine when it is not mounted."""
+        root = self._roots / id
+        if root.exists():
+            await mounts.unmount(root)
+            root.rmdir()
+
+    async def delete(self, id: str) -> None:
+        """Fine when there is none; it must not be mounted."""
+        await threads.call(self._file(id).unlink, missing_ok=True)
+
+    async def snapshot(self, id: str, target: Path) -> None:
+        """A clone of a mounted disk in a new file of the pool, consistent if the sandbox is paused meanwhile."""
+        await process.run("sync", "--file-system", self._roots / id)
+        await threads.call(reflink.clone, self._file(id), target)
+
+    async def present(self) -> set[str]:
+        return {path.stem for path in self._disks.glob("*.img")}
+
+    async def mounted(self) -> set[str]:
+        """Ids of all that is mounted, or was going to be."""
+        return {path.name for path in self._roots.iterdir()} if self._roots.is_dir() else set()
+
+    def _file(self, id: str) -> Path:
+        return self._disks / f"{id}.img"
