@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
+from oc.host import pool
 from oc.runtime.fake.disks import NoImages, PlainDisks
 from oc.runtime.fake.driver import FakeDriver
 from oc.runtime.fake.network import NoNetwork
@@ -17,31 +19,37 @@ from oc.worker.parts import Parts
 
 
 def _fake(settings: Settings) -> Parts:
-    pool, roots = settings.data_dir / "pool", settings.run_dir / "roots"
-    pool.mkdir(parents=True, exist_ok=True)
+    directory, roots = settings.data_dir / "pool", settings.run_dir / "roots"
+
+    async def open_pool() -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+
     return Parts(
         driver=FakeDriver(settings.agent, settings.run_dir / "fake"),
         network=NoNetwork(settings.run_dir / "network"),
-        disks=PlainDisks(pool / "disks", roots),
+        disks=PlainDisks(directory / "disks", roots),
         images=NoImages(),
         journal=_journal(settings),
-        pool=pool,
+        pool=directory,
         roots=roots,
         disk_reserve_mb=settings.disk_reserve_mb,
+        open_pool=open_pool,
     )
 
 
 def _gvisor(settings: Settings) -> Parts:
     images = Images(settings)
+    directory = settings.data_dir / "pool"
     return Parts(
         driver=GvisorDriver(settings.run_dir, settings.instance),
         network=Network(settings),
         disks=Disks(settings, images),
         images=images,
         journal=_journal(settings),
-        pool=settings.data_dir / "pool",
+        pool=directory,
         roots=settings.run_dir / "roots",
         disk_reserve_mb=settings.disk_reserve_mb,
+        open_pool=partial(pool.ensure, directory, settings.pool_mb),
     )
 
 

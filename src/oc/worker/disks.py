@@ -6,13 +6,21 @@ in it.
 
 from __future__ import annotations
 
+import asyncio
+import os
+import time
 from pathlib import Path
 from typing import Protocol
 
-from oc.host import mounts, pool, process, reflink, threads
+import structlog
+
+from oc.host import loop, mounts, pool, process, reflink, threads
 from oc.model.errors import Unavailable
 from oc.settings import Settings
 
+log = structlog.get_logger()
+
+COPIES_S, COPIES_STEP_S = 3.0, 0.02
 HINT = "kill sandboxes that are no longer needed, or give the pool more space"
 
 
@@ -44,19 +52,35 @@ class Disks:
         reflink.clone(template, self._file(id))
 
     async def mount(self, id: str) -> Path:
-        """Where the disk is mounted; one that is mounted already stays so. Raises OSError."""
+        """Where the disk is mounted; one that is mounted already stays so. Raises Unavailable and OSError."""
         root = self._roots / id
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not await threads.call(mounts.mounted, root):
-            await mounts.mount_image(self._file(id), root)
+        if await threads.call(mounts.mounted, root):
+            return root
+        if await threads.call(self._in_use, id):  # two file systems on one disk would ruin it
+            raise Unavailable(f"the disk of {id} is still mounted in another mount namespace", hint="try again later")
+        await mounts.mount_image(self._file(id), root)
         return root
 
     async def unmount(self, id: str) -> None:
-        """Fine when it is not mounted."""
+        """Fine when it is not mounted. Afterwards nothing of the kernel's holds the disk.
+
+        A namespace that was made while it was mounted, as every start of a sandbox makes one for a moment, has a copy
+        of the mount, which may outlast ours. One that stays is no reason to keep the sandbox.
+        """
         root = self._roots / id
         if root.exists():
             await mounts.unmount(root)
             root.rmdir()
+        deadline = time.monotonic() + COPIES_S
+        while await threads.call(self._in_use, id):
+            if time.monotonic() > deadline:
+                log.warning("disk still in use in another mount namespace", sandbox=id)
+                return
+            await asyncio.sleep(COPIES_STEP_S)
+
+    def _in_use(self, id: str) -> bool:
+        return Path(os.path.realpath(self._file(id))) in loop.backing_files().values()
 
     async def delete(self, id: str) -> None:
         """Fine when there is none; it must not be mounted."""

@@ -7,12 +7,14 @@ sandbox has touched, never on a sandbox's disk: a link in there could lead anywh
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from oc.host import apt, ca, process, registries, threads
+from oc.host import apt, ca, registries
 from oc.model.errors import Unavailable
 from oc.settings import Settings
 
@@ -22,8 +24,6 @@ BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 ADDED = "/usr/local/share/ca-certificates"
 # Programs that bring certificates of their own: node, and Python's requests, httpx and a pip that upgraded itself.
 TRUST_VARIABLES = ("NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-# Its hooks and /dev/null need the image's own root and the host's device nodes; both end with this private namespace.
-TRUST = 'mount --bind /dev "$1/dev" && exec chroot "$1" update-ca-certificates'
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +40,23 @@ class Dressing:
     def key(self, base: str) -> str:
         """Changes with anything in it, and with the base image under it."""
         parts = [[path, file.mode, hashlib.sha256(file.data).hexdigest()] for path, file in self.files.items()]
-        text = json.dumps([base, sorted(parts), TRUST])
+        text = json.dumps([base, sorted(parts), self.script])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    async def put_on(self, root: Path) -> None:
-        """Raises OSError and ProgramFailed."""
-        await threads.call(self._write, root)
-        if any(path.startswith(ADDED) for path in self.files):
-            environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-            await process.run("unshare", "--mount", "sh", "-c", TRUST, "sh", root, timeout_s=300, env=environ)
+    @property
+    def script(self) -> str:
+        """What is to be run in the image once it has the files; empty when nothing is."""
+        return "update-ca-certificates" if any(path.startswith(ADDED) for path in self.files) else ""
 
-    def _write(self, root: Path) -> None:
-        for path, file in self.files.items():
-            _write(root / path[1:], file)
+    def archive(self) -> bytes:
+        """The files as a tar, all root's; extracted, each takes the place of what is there, a link included."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            for path, file in self.files.items():
+                entry = tarfile.TarInfo(path[1:])
+                entry.size, entry.mode = len(file.data), file.mode
+                tar.addfile(entry, io.BytesIO(file.data))
+        return buffer.getvalue()
 
 
 def of_host(settings: Settings, suite: str) -> Dressing:
@@ -105,11 +109,3 @@ def _apt(suite: str) -> Iterator[tuple[str, File]]:
     own = [replace(source, signed_by=None) if source.signed_by == apt.KEYRING else source for source in found]
     if own:
         yield "/etc/apt/sources.list", File("".join(f"{source.line()}\n" for source in own).encode())
-
-
-def _write(path: Path, file: File) -> None:
-    """In place of what is there, which may be a link (mmdebstrap copies the host's resolv.conf as it is)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.write_bytes(file.data)
-    path.chmod(file.mode)

@@ -10,11 +10,10 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from oc.host import apt, mounts, pool, process, reflink, threads
+from oc.host import apt, pool, process, reflink, threads
 from oc.host.durable import sync_directory
 from oc.model.errors import NotFound, Unavailable
 from oc.settings import Settings
@@ -25,6 +24,17 @@ BUILT_IN = frozenset({"base", "default", "ubuntu", "python", "node"})  # contrac
 DEBIAN_S = 3600  # for Debian's packages to come, over a slow line
 UNPACK_S = 600
 
+# Mounts of these programs are theirs alone. On the host they could outlive a killed worker, whose successor would
+# remove the directory with all that is mounted in it; and a copy in somebody else's namespace would keep an image
+# mounted that is being checked and cloned.
+APART = ("unshare", "--mount")
+UNPACK = """\
+mount -t ext4 -o loop,noatime,noinit_itable "$2" "$3"
+tar --extract --numeric-owner --xattrs --xattrs-include='*' --file "$1" --directory "$3"
+if [ -n "$4" ]; then mount --bind /dev "$3/dev"; chroot "$3" sh -c "$4"; umount "$3/dev"; fi
+umount "$3"
+"""
+
 Progress = Callable[[str], None]
 
 
@@ -34,7 +44,6 @@ class Images:
         self._recipe = recipe
         self._pool = settings.data_dir / "pool"
         self._directory = self._pool / "templates"
-        self._mount = settings.run_dir / "image"  # one is made at a time
         self._making = asyncio.Lock()
         self._dressing: dressing.Dressing | None = None
 
@@ -102,26 +111,22 @@ class Images:
             await threads.call(shutil.rmtree, work)
 
     async def _make_base(self, image: Path, progress: Progress) -> None:
-        recipe, tar = self._recipe, image.with_name("base.tar")
+        recipe, tar = self._recipe, image.with_name("tar")
         sources = await threads.call(apt.sources, recipe.suite)
         count = len(recipe.packages)
         progress(f"the base image is made: {count} packages of Debian {recipe.suite} and what they need (minutes)")
-        argv = recipe.mmdebstrap(str(tar))
+        argv = [*APART, *recipe.mmdebstrap(str(tar)), *(["-"] if sources else [])]
         environ = {**os.environ, "TMPDIR": str(image.parent)}  # beside it there is room; /tmp may be memory
-        if sources:
-            await process.run(*argv, "-", input=sources.encode(), timeout_s=DEBIAN_S, env=environ)
-        else:
-            await process.run(*argv, timeout_s=DEBIAN_S, env=environ)
+        await process.run(*argv, input=sources.encode() or None, timeout_s=DEBIAN_S, env=environ)
         progress("the base image is written to a disk")
         await process.run(*recipe.mke2fs(str(image)))
-        async with self._mounted(image) as root:
-            unpack = ("tar", "--extract", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--file", tar)
-            await process.run(*unpack, "--directory", root, timeout_s=UNPACK_S)
+        await _unpack(tar, image, "")
 
     async def _dress(self, image: Path, worn: dressing.Dressing) -> None:
         await threads.call(reflink.clone, self._base, image)
-        async with self._mounted(image) as root:
-            await worn.put_on(root)
+        tar = image.with_name("tar")
+        await threads.call(tar.write_bytes, worn.archive())
+        await _unpack(tar, image, worn.script)
         await process.run("e2fsck", "-f", "-p", image)  # resize2fs insists on it after a mount
 
     async def _grow(self, image: Path, disk_mb: int) -> None:
@@ -135,24 +140,12 @@ class Images:
         os.truncate(image, disk_mb << 20)
         await process.run("resize2fs", image)
 
-    @asynccontextmanager
-    async def _mounted(self, image: Path) -> AsyncIterator[Path]:
-        self._mount.mkdir(parents=True, exist_ok=True)
-        await mounts.mount_image(image, self._mount)
-        try:
-            yield self._mount
-        finally:
-            await mounts.unmount(self._mount)
-
     # --- remains ---
 
     async def _sweep(self) -> None:
-        """What a killed predecessor was making. Nothing mounted may be left in it when it is removed."""
+        """What a killed predecessor was making. Nothing is mounted in it: see APART."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        await mounts.unmount(self._mount)
         for work in self._directory.glob(".new-*"):
-            for point in mounts.under(work):
-                await mounts.unmount(point)
             await threads.call(shutil.rmtree, work)
 
     def _discard_old(self) -> None:
@@ -161,6 +154,14 @@ class Images:
         for path in self._directory.glob("*.img"):
             if not path.name.startswith(current):
                 path.unlink()
+
+
+async def _unpack(tar: Path, image: Path, script: str) -> None:
+    """Puts the files of an archive into an image, then runs a script in it."""
+    root = image.with_name("root")
+    root.mkdir()
+    environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    await process.run(*APART, "sh", "-ec", UNPACK, "sh", tar, image, root, script, timeout_s=UNPACK_S, env=environ)
 
 
 def _install(new: Path, target: Path) -> None:

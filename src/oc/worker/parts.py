@@ -85,9 +85,10 @@ class Parts:
     disks: Disks
     images: Images
     journal: Journal
-    pool: Path  # a directory on the file system that holds the disks
+    pool: Path  # the directory that holds the disks
     roots: Path  # disks are mounted in it, by id
     disk_reserve_mb: int
+    open_pool: Callable[[], Awaitable[None]]  # makes or mounts it: after a reboot no disk is seen before
     connect: Connect = Link.open
     starts: asyncio.Semaphore = field(default_factory=_gate)
     removals: asyncio.Semaphore = field(default_factory=_gate)
