@@ -62,6 +62,11 @@ unsigned watchdog_kills(void)
     return kills;
 }
 
+uint64_t watchdog_memory(const struct meminfo *memory)
+{
+    return limit != 0 && limit < memory->total ? limit : memory->total;
+}
+
 static uint64_t setting(const char *name)
 {
     const char *text = getenv(name);
@@ -87,13 +92,21 @@ static unsigned count_threads(void)
     return info.procs;
 }
 
+static uint64_t available_beside(const struct meminfo *memory, unsigned processes)
+{
+    uint64_t used = less(memory->total, memory->available) + (uint64_t)processes * PROCESS_KB * 1024;
+    return less(watchdog_memory(memory), used);
+}
+
+/* Threads cost less than processes, so where it matters which they are the processes are counted. */
 static struct usage of_machine(void)
 {
     struct meminfo memory = meminfo_read();
-    unsigned processes = count_threads();
-    uint64_t total = memory.total != 0 && memory.total < limit ? memory.total : limit;
-    uint64_t used = less(memory.total, memory.available) + (uint64_t)processes * PROCESS_KB * 1024;
-    return (struct usage){less(total, used), processes};
+    struct usage usage = {.processes = count_threads()};
+    usage.available = available_beside(&memory, usage.processes);
+    if (usage.available < headroom())
+        usage.available = available_beside(&memory, processes_count());
+    return usage;
 }
 
 static struct usage of_descendants(void)

@@ -6,9 +6,14 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "meminfo.h"
 
 /* `init`: all memory of the machine counts, not only that of our descendants. */
 void watchdog_init(bool init);
 /* There may be something to watch again. */
 void watchdog_wake(void);
 unsigned watchdog_kills(void);
+/* What programs may use in all, in bytes: less than the machine has where that includes what runs them. */
+uint64_t watchdog_memory(const struct meminfo *memory);

@@ -6,6 +6,7 @@ from dataclasses import fields
 from struct import Struct
 from typing import get_args, get_type_hints
 
+from oc.wire import messages
 from oc.wire.kinds import Kind, ProtocolError
 from oc.wire.messages import MAX_FRAME, Message
 
@@ -21,8 +22,14 @@ def _layout(message: type[Message]) -> tuple[tuple[str, Kind], ...]:
     return tuple((field.name, get_args(hints[field.name])[1]) for field in fields(message))  # type: ignore[arg-type]
 
 
-BY_KIND: dict[int, type[Message]] = {message.KIND: message for message in Message.__subclasses__()}
-LAYOUT = {message: _layout(message) for message in BY_KIND.values()}
+# Not `Message.__subclasses__()`: that also has what a dataclass with slots was made from, until it is collected.
+MESSAGES: list[type[Message]] = [
+    kind
+    for kind in vars(messages).values()
+    if isinstance(kind, type) and issubclass(kind, Message) and kind is not Message
+]
+BY_KIND: dict[int, type[Message]] = {message.KIND: message for message in MESSAGES}
+LAYOUT = {message: _layout(message) for message in MESSAGES}
 
 
 def encode(stream: int, message: Message) -> bytes:

@@ -49,7 +49,7 @@ class Ending(IntEnum):
     SIGNAL = 1
     TIMEOUT = 2  # the session's own time limit
     LINGER = 3  # its last reader stayed away too long (maxRunAfterDisconnect)
-    MEMORY = 4  # the watchdog chose it when the sandbox's memory ran out
+    MEMORY = 4  # the watchdog chose it, or one of its processes, when memory or processes ran out
 
 
 class Event(IntEnum):
@@ -109,8 +109,9 @@ class Attach(Message):
     """Reads a session from a byte offset on. Answers: `Attached`, `Output`..., `Exited`; the stream also takes `Input`.
 
     While any reader's place is more than RING bytes behind, the process's output is not read: it waits. A named reader
-    whose connection is lost keeps its place for READER_GRACE_S; `Detach` gives it up. Without readers the oldest
-    bytes go.
+    whose connection is lost keeps its place for READER_GRACE_S; `Detach` gives it up, `Cancel` leaves as a lost
+    connection does. Attaching under a name that is attached ends the other stream (`Failed`, ECANCELED). Without
+    readers the oldest bytes go.
     """
 
     KIND: ClassVar[int] = 4
@@ -175,7 +176,10 @@ class Sessions(Message):
 
 @dataclass(frozen=True, slots=True)
 class Read(Message):
-    """Reads a regular file. Answers: `Opened`, `Data`..., `Done`; `Failed` (ENOENT, EISDIR...). `Cancel` ends it."""
+    """Reads a regular file. Answers: `Opened`, `Data`..., `Done`; `Failed` (ENOENT, EISDIR...). `Cancel` ends it.
+
+    A file that grows meanwhile is read to the size it had, one that says it is empty (/proc) to its end.
+    """
 
     KIND: ClassVar[int] = 12
     path: Text

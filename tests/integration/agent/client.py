@@ -120,11 +120,20 @@ class Client:
         stream = self.begin(Attach(session, reader, offset))
         return stream, self.take(stream, Attached)
 
+    def launch(self, session: str, *argv: str, **fields: object) -> int:
+        """Starts a session and attaches to it in one go: in between the oldest output could be lost already."""
+        reader = str(fields.pop("reader", ""))
+        self._last += 2
+        first, second = self._last - 1, self._last
+        start, attach = starting(session, *argv, **fields), Attach(session, reader, 0)
+        self.socket.sendall(encode(first, start) + encode(second, attach))
+        self.take(first, Started)
+        assert self.take(second, Attached).offset == 0
+        return second
+
     def run(self, session: str, *argv: str, **fields: object) -> tuple[bytes, bytes, Exited]:
         """Starts a session and reads it to its end: stdout, stderr, how it ended."""
-        self.start(session, *argv, **fields)
-        stream, _ = self.attach(session)
-        return self.read(stream)
+        return self.read(self.launch(session, *argv, **fields))
 
     def read(self, stream: int) -> tuple[bytes, bytes, Exited]:
         output = {1: bytearray(), 2: bytearray()}
