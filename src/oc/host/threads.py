@@ -14,8 +14,8 @@ T = TypeVar("T")
 async def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Runs a blocking function in a thread.
 
-    A thread cannot be interrupted: when the caller is cancelled, this waits for the function's end first, so that what the
-    caller undoes afterwards is not done again behind its back.
+    A thread cannot be interrupted: when the caller is cancelled, this waits for the function's end first, so that what
+    the caller undoes afterwards is not done again behind its back.
     """
     work = asyncio.get_running_loop().run_in_executor(None, functools.partial(function, *args, **kwargs))
     await settled(work)

@@ -5,7 +5,7 @@ Agents live on inside old checkpoints, so a message is never changed: a new `VER
 
 A frame is `u32 size, u8 kind, u32 stream, payload`; size counts all that follows it and is at most `MAX_FRAME`.
 All integers are big-endian. `text` is `u32 length` + UTF-8 without NUL, `data` is `u32 length` + bytes, `texts` is
-`u32 count` + that many `text`. A frame that breaks a rule closes the connection, never the sandbox.
+`u32 count` + that many `text` (`kinds.py`). A frame that breaks a rule closes the connection, never the sandbox.
 
 A *stream* is one operation on one connection. The worker picks its number, from 1 up, never reused on a connection;
 stream 0 carries what belongs to no operation (`Hello`, `Welcome`, `Happened`). Every operation ends with exactly one of
@@ -19,18 +19,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from oc.wire.kinds import CHUNK as CHUNK
+from oc.wire.kinds import MAX_TEXT as MAX_TEXT
+from oc.wire.kinds import U8, U16, U32, U64, Blob, Bulk, Flag, Text, Texts, Unsigned
 
 VERSION = 1
 MAX_FRAME = 1 << 20
-CHUNK = 64 << 10  # most bytes of `Output`, `Input` and `Data` in one frame
 WINDOW = 512 << 10
 TOKEN_BYTES = 32
 RING = 1 << 20  # bytes of output that a session keeps, stdout and stderr together (contract 3.1)
 READER_GRACE_S = 120  # how long the place of a reader whose connection was lost is kept, and its writer held
 FINISHED_GRACE_S = 300  # how long an ended session is listed (contract 2.3.2)
 MAX_SESSIONS = 256
-MAX_TEXT = 64 << 10  # longest single `text`; the lists of one message are bounded by MAX_FRAME
 
 
 class Channel(IntEnum):
@@ -68,8 +70,8 @@ class Hello(Message):
     """First frame on a connection. A wrong token or version closes it; until then nothing else is looked at."""
 
     KIND: ClassVar[int] = 1
-    version: int  # u16
-    token: bytes  # data
+    version: U16
+    token: Blob
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,11 @@ class Configure(Message):
     """After every start and every restore: makes the sandbox its own again. Answer: `Done`."""
 
     KIND: ClassVar[int] = 2
-    time_ns: int  # u64, wall clock, 0 leaves it
-    entropy: bytes  # data, mixed into the kernel's pool
-    hostname: str  # text, also written to /etc/hosts and /etc/hostname
-    token: bytes  # data, the token that connections from now on must bring; empty leaves it
-    env: tuple[str, ...]  # texts `NAME=value`: environment of every later session, under its own
+    time_ns: U64  # wall clock, 0 leaves it
+    entropy: Blob  # mixed into the kernel's pool
+    hostname: Text  # also written to /etc/hosts and /etc/hostname
+    token: Blob  # the token that connections from now on must bring; empty leaves it
+    env: Texts  # `NAME=value`: environment of every later session, under its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +91,17 @@ class Start(Message):
     """Starts a session. Answers: `Started`, then `Done`; `Failed` (EEXIST: that session exists)."""
 
     KIND: ClassVar[int] = 3
-    session: str  # text, 8 hex
-    argv: tuple[str, ...]  # texts
-    env: tuple[str, ...]  # texts `NAME=value`
-    cwd: str  # text, empty: the user's home
-    user: str  # text, a name or a uid; empty: root
-    terminal: int  # u8, 1: on a new PTY
-    rows: int  # u16
-    cols: int  # u16
-    input: int  # u8, 0: stdin is /dev/null, 1: a pipe that stays open
-    timeout_ms: int  # u64, 0: none
-    linger_ms: int  # u64, killed this long after its last reader left; 0: runs on
+    session: Text  # 8 hex
+    argv: Texts
+    env: Texts  # `NAME=value`
+    cwd: Text  # empty: the user's home
+    user: Text  # a name or a uid; empty: root
+    terminal: Flag  # 1: on a new PTY
+    rows: U16
+    cols: U16
+    input: Flag  # 0: stdin is /dev/null, 1: a pipe that stays open
+    timeout_ms: U64  # 0: none
+    linger_ms: U64  # killed this long after its last reader left; 0: runs on
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +109,14 @@ class Attach(Message):
     """Reads a session from a byte offset on. Answers: `Attached`, `Output`..., `Exited`; the stream also takes `Input`.
 
     While any reader's place is more than RING bytes behind, the process's output is not read: it waits. A named reader
-    whose connection is lost keeps its place for READER_GRACE_S; `Detach` gives it up. Without readers the oldest bytes go.
+    whose connection is lost keeps its place for READER_GRACE_S; `Detach` gives it up. Without readers the oldest
+    bytes go.
     """
 
     KIND: ClassVar[int] = 4
-    session: str  # text
-    reader: str  # text, empty: a place that is lost with its connection
-    offset: int  # u64, counted over stdout and stderr together; clipped to what the ring still holds
+    session: Text
+    reader: Text  # empty: a place that is lost with its connection
+    offset: U64  # counted over stdout and stderr together; clipped to what the ring still holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ class Detach(Message):
 @dataclass(frozen=True, slots=True)
 class Input(Message):
     KIND: ClassVar[int] = 6
-    data: bytes  # data
+    data: Bulk
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +141,11 @@ class InputEnd(Message):
 
 @dataclass(frozen=True, slots=True)
 class Signal(Message):
-    """To the session's whole process group; a session that has ended is fine. Answers: `Done`, `Failed` (ESRCH: unknown)."""
+    """To the session's whole process group; one that has ended is fine. Answers: `Done`, `Failed` (ESRCH: unknown)."""
 
     KIND: ClassVar[int] = 8
-    session: str  # text
-    signal: int  # u16
+    session: Text
+    signal: U16
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +153,9 @@ class Resize(Message):
     """Sets a PTY's size and raises SIGWINCH (gVisor does not, by itself). Answers: `Done`, `Failed`."""
 
     KIND: ClassVar[int] = 9
-    session: str  # text
-    rows: int  # u16
-    cols: int  # u16
+    session: Text
+    rows: U16
+    cols: U16
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ class Forget(Message):
     """Kills a session's process group and drops its record. Answers: `Done`, `Failed` (ESRCH)."""
 
     KIND: ClassVar[int] = 10
-    session: str  # text
+    session: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,7 @@ class Read(Message):
     """Reads a regular file. Answers: `Opened`, `Data`..., `Done`; `Failed` (ENOENT, EISDIR...). `Cancel` ends it."""
 
     KIND: ClassVar[int] = 12
-    path: str  # text
+    path: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +189,9 @@ class Write(Message):
     """
 
     KIND: ClassVar[int] = 13
-    path: str  # text
-    mode: int  # u32
-    user: str  # text, owner of what is created; empty: root
+    path: Text
+    mode: U32
+    user: Text  # owner of what is created; empty: root
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +199,7 @@ class Entries(Message):
     """Lists a directory, not recursively. Answers: `Entry`..., `Done`; `Failed`."""
 
     KIND: ClassVar[int] = 14
-    path: str  # text
+    path: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +207,8 @@ class MakeDirectory(Message):
     """`mkdir -p`. Answers: `Done`, `Failed`."""
 
     KIND: ClassVar[int] = 15
-    path: str  # text
-    user: str  # text, owner of what is created
+    path: Text
+    user: Text  # owner of what is created
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,15 +216,15 @@ class Remove(Message):
     """`rm -rf`, never following a link; a missing path is success. Answers: `Done`, `Failed`."""
 
     KIND: ClassVar[int] = 16
-    path: str  # text
+    path: Text
 
 
 @dataclass(frozen=True, slots=True)
 class Connect(Message):
-    """Opens TCP to a port on 127.0.0.1 inside. Answers: `Opened`, then `Data` and `End` both ways; `Done` once both ended."""
+    """Opens TCP to 127.0.0.1 inside. Answers: `Opened`, then `Data` and `End` both ways; `Done` once both ended."""
 
     KIND: ClassVar[int] = 17
-    port: int  # u16
+    port: U16
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +243,10 @@ class Ping(Message):
 
 @dataclass(frozen=True, slots=True)
 class Cancel(Message):
-    """Ends `Read`, `Write` or `Connect` at once. Answer: `Done` (ignored when the stream has ended already)."""
+    """Ends `Read`, `Write` or `Connect` at once. Answer: `Done` (ignored when the stream has ended already).
+
+    Ends an `Attach` too, as the loss of its connection would: a named reader's place is kept for READER_GRACE_S.
+    """
 
     KIND: ClassVar[int] = 20
 
@@ -251,7 +257,7 @@ class Cancel(Message):
 @dataclass(frozen=True, slots=True)
 class Data(Message):
     KIND: ClassVar[int] = 32
-    data: bytes  # data
+    data: Bulk
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +270,7 @@ class End(Message):
 @dataclass(frozen=True, slots=True)
 class Credit(Message):
     KIND: ClassVar[int] = 34
-    count: int  # u32
+    count: U32
 
 
 # --- from the agent --------------------------------------------------------------------------------------------------
@@ -273,7 +279,7 @@ class Credit(Message):
 @dataclass(frozen=True, slots=True)
 class Welcome(Message):
     KIND: ClassVar[int] = 64
-    version: int  # u16
+    version: U16
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,30 +290,30 @@ class Done(Message):
 @dataclass(frozen=True, slots=True)
 class Failed(Message):
     KIND: ClassVar[int] = 66
-    errno: int  # u32, Linux's number
-    text: str  # text, for a person, names the path or program
+    errno: U32  # Linux's number
+    text: Text  # for a person, names the path or program
 
 
 @dataclass(frozen=True, slots=True)
 class Started(Message):
     KIND: ClassVar[int] = 67
-    pid: int  # u32
+    pid: U32
 
 
 @dataclass(frozen=True, slots=True)
 class Attached(Message):
     KIND: ClassVar[int] = 68
-    offset: int  # u64, of the first byte that follows; larger than asked: the bytes between are gone
-    replay_end: int  # u64, where the replay ends and what is new begins
-    input: int  # u64, bytes of `Input` taken from this reader so far (0 for one without a name)
+    offset: U64  # of the first byte that follows; larger than asked: the bytes between are gone
+    replay_end: U64  # where the replay ends and what is new begins
+    input: U64  # bytes of `Input` taken from this reader so far (0 for one without a name)
 
 
 @dataclass(frozen=True, slots=True)
 class Output(Message):
     KIND: ClassVar[int] = 69
-    channel: int  # u8, a Channel
-    offset: int  # u64, of the first byte
-    data: bytes  # data
+    channel: Annotated[int, Unsigned(1, Channel.STDOUT, Channel.STDERR)]
+    offset: U64  # of the first byte
+    data: Bulk
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,51 +321,51 @@ class Exited(Message):
     """After the last `Output`. `code` is meaningful for Ending.EXIT, `signal` for the others."""
 
     KIND: ClassVar[int] = 70
-    code: int  # u32
-    ending: int  # u8, an Ending
-    signal: int  # u16
+    code: U32
+    ending: Annotated[int, Unsigned(1, high=max(Ending))]
+    signal: U16
 
 
 @dataclass(frozen=True, slots=True)
 class Session(Message):
     KIND: ClassVar[int] = 71
-    session: str  # text
-    pid: int  # u32
-    argv: tuple[str, ...]  # texts, cut to 4 KiB in all
-    started_s: int  # u64, seconds since the epoch
-    running: int  # u8
-    code: int  # u32
-    ending: int  # u8
-    signal: int  # u16
-    readers: int  # u32, connected ones
-    terminal: int  # u8
-    written: int  # u64, bytes of output so far
+    session: Text
+    pid: U32
+    argv: Texts  # cut to 4 KiB in all
+    started_s: U64  # seconds since the epoch
+    running: Flag
+    code: U32
+    ending: Annotated[int, Unsigned(1, high=max(Ending))]
+    signal: U16
+    readers: U32  # connected ones
+    terminal: Flag
+    written: U64  # bytes of output so far
 
 
 @dataclass(frozen=True, slots=True)
 class Opened(Message):
     KIND: ClassVar[int] = 72
-    size: int  # u64, of the file that is read; 0 otherwise
+    size: U64  # of the file that is read; 0 otherwise
 
 
 @dataclass(frozen=True, slots=True)
 class Entry(Message):
     KIND: ClassVar[int] = 73
-    name: bytes  # data, as the file system has it
-    directory: int  # u8
-    size: int  # u64
-    mode: int  # u32
-    mtime_s: int  # u64
+    name: Blob  # as the file system has it
+    directory: Flag
+    size: U64
+    mode: U32
+    mtime_s: U64
 
 
 @dataclass(frozen=True, slots=True)
 class Stats(Message):
     KIND: ClassVar[int] = 74
-    memory_total: int  # u64, bytes
-    memory_used: int  # u64, bytes
-    processes: int  # u32
-    uptime_ms: int  # u64
-    memory_kills: int  # u32, how often the watchdog has killed
+    memory_total: U64  # bytes
+    memory_used: U64  # bytes
+    processes: U32
+    uptime_ms: U64
+    memory_kills: U32  # how often the watchdog has killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,5 +373,5 @@ class Happened(Message):
     """On stream 0, to every connection."""
 
     KIND: ClassVar[int] = 75
-    event: int  # u8, an Event
-    text: str  # text
+    event: U8  # an Event
+    text: Text

@@ -1,0 +1,141 @@
+"""What goes over the wire, with the contract's own spelling of each key (0.6). `null` is as good as absent on input:
+Go clients send it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, field
+
+Texts = dict[str, str]
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+
+
+class CreateSandbox(msgspec.Struct, frozen=True, rename="camel"):
+    """Contract 2.1.1. What is not named here is ignored; `server.wishes` refuses what cannot be."""
+
+    template_id: Annotated[str, Meta(description="base (also called default, ubuntu, python, node)")] | None = field(
+        default=None, name="templateID"
+    )
+    timeout: Annotated[int, Meta(description="Seconds without traffic until it is stopped; 0: never")] | None = None
+    envs: Annotated[Texts, Meta(description="Environment of everything that runs in the sandbox")] | None = None
+    metadata: Texts | None = None
+    cpu_count: Annotated[float, Meta(description="vCPUs, in steps of 0.25")] | None = None
+    memory_mb: int | None = field(default=None, name="memoryMB")
+    disk_mb: int | None = field(default=None, name="diskMB")
+    secret_store: str | None = None
+    image: Any = None
+    snapshot: Any = None
+    preview_auth: Any = None
+    webhooks: Any = None
+    network_enabled: bool | None = None
+
+
+class SandboxAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """One shape for create, get and list (contract 2.1.1). No `connectURL`: all traffic comes here (3.4)."""
+
+    sandbox_id: str = field(name="sandboxID")
+    template_id: str = field(name="templateID")
+    template: str
+    status: str
+    reason: Annotated[str, Meta(description="Why it is stopped or failed")] | None
+    started_at: Time
+    stopped_at: Time | None
+    timeout: int
+    metadata: Texts
+    cpu_count: int | float
+    memory_mb: int = field(name="memoryMB")
+    disk_mb: int = field(name="diskMB")
+    region: str
+    worker_id: str = field(name="workerID")
+    sandbox_domain: str
+    end_at: Time | None = None
+    alias: str | None = None
+    tags: Texts = {}
+    tags_last_updated_at: Time | None = None
+
+
+class SetTimeout(msgspec.Struct, frozen=True):
+    """Contract 2.1.8."""
+
+    timeout: Annotated[int, Meta(description="Seconds; 0: never stopped")]
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Contract 1.7; its keys are in snake case there too."""
+
+    org_id: str
+    org_name: str | None
+    user_id: str | None = None
+    email: str | None = None
+
+
+class Exec(msgspec.Struct, frozen=True, rename="camel"):
+    """Contract 2.2.1, 2.3.1; `user` is ours. Only described here: the worker reads and checks it."""
+
+    cmd: str
+    args: list[str] | None = None
+    envs: Texts | None = None
+    cwd: Annotated[str, Meta(description="Absolute path")] | None = None
+    timeout: Annotated[int, Meta(description="Seconds; 0: the call's default")] | None = None
+    max_run_after_disconnect: int | None = None
+    user: str | None = None
+
+
+class ExecResult(msgspec.Struct, frozen=True, rename="camel"):
+    exit_code: Annotated[int, Meta(description="-1: ended by a signal or by its timeout")]
+    stdout: str
+    stderr: str
+
+
+class ExecStarted(msgspec.Struct, frozen=True, rename="camel"):
+    exec_id: str
+    running: bool
+    started_at: Time
+
+
+class ExecProgress(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    running: bool
+    stdout: str
+    stderr: str
+    exit_code: int | None = None
+    truncated: bool = False
+    error: str | None = None
+
+
+class ExecSession(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    session_id: str = field(name="sessionID")
+    sandbox_id: str = field(name="sandboxID")
+    command: str
+    args: list[str] | None
+    running: bool
+    started_at: Time
+    attached_clients: int
+    exit_code: int | None = None
+
+
+class Kill(msgspec.Struct, frozen=True):
+    signal: Annotated[int, Meta(ge=1, le=64)] = 9
+
+
+class Killed(msgspec.Struct, frozen=True):
+    """Never empty: the reference command line decodes an object (contract 9.3)."""
+
+    ok: bool
+
+
+class FileEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    name: str
+    is_dir: bool
+    path: str
+    size: int = 0
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The error envelope (contract 1.5)."""
+
+    error: Annotated[str, Meta(description="What failed, on what and why")]
+    code: Annotated[str, Meta(description="For scripts")]
+    hint: Annotated[str, Meta(description="What to do")] = ""

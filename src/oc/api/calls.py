@@ -1,0 +1,104 @@
+"""The HTTP API as a table: routes, authentication, OpenAPI and tests are derived from it (contract 2).
+
+Order matters where a literal path competes with a parameter (contract 9.8): the literal one comes first.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+from oc.api import bodies
+
+PREFIX = "/api"
+
+
+class Kind(enum.Enum):
+    OWN = enum.auto()  # answered by the control plane
+    RELAY = enum.auto()  # passed to the worker that has the sandbox, bodies untouched
+    CHANNEL = enum.auto()  # the same for a WebSocket
+
+
+class Raw(enum.Enum):
+    """A body that is not JSON."""
+
+    BYTES = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    name: str
+    summary: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`answers` maps each status of success to its body (None: no body); `problems` are the statuses of failure."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    answers: dict[int, Any]
+    problems: tuple[int, ...]
+    body: Any = None
+    query: tuple[Query, ...] = ()
+    kind: Kind = Kind.OWN
+    scope: str = "sandbox:*"
+    creates: bool = False  # takes an Idempotency-Key
+
+    @property
+    def route(self) -> str:
+        return PREFIX + self.path
+
+
+SANDBOX = "/sandboxes/{id}"
+EXEC = f"{SANDBOX}/exec"
+FILES = f"{SANDBOX}/files"
+USE = (401, 404, 410, 429, 500, 501, 502, 503)  # of whatever is done in a sandbox
+SEND = (400, 413, *USE)
+FILE = Query("path", "Absolute path in the sandbox", required=True)
+STATUS = Query("status", "Comma-separated states, or `all`; running and hibernated when absent")
+
+CALLS: tuple[Call, ...] = (
+    Call("createSandbox", "POST", "/sandboxes", "Create a sandbox; answered when it runs commands",
+         {201: bodies.SandboxAnswer}, (400, 401, 404, 409, 410, 413, 429, 500, 501, 503), bodies.CreateSandbox,
+         creates=True),
+    Call("listSandboxes", "GET", "/sandboxes", "List sandboxes, newest first",
+         {200: list[bodies.SandboxAnswer]}, (400, 401), query=(STATUS,)),
+    Call("getSandbox", "GET", SANDBOX, "Show a sandbox, whatever its state",
+         {200: bodies.SandboxAnswer}, (401, 404)),
+    Call("killSandbox", "DELETE", SANDBOX, "End a sandbox and delete its disk",
+         {204: None}, (401, 404, 500)),
+    Call("setTimeout", "POST", f"{SANDBOX}/timeout", "Set the idle timeout",
+         {204: None}, (400, 401, 404, 410, 413, 503), bodies.SetTimeout),
+    Call("whoAmI", "GET", "/whoami", "Show whose key this is",
+         {200: bodies.Identity}, (401,)),
+    Call("execRun", "POST", f"{EXEC}/run", "Run a command and wait for its output",
+         {200: bodies.ExecResult}, SEND, bodies.Exec, kind=Kind.RELAY),
+    Call("execRunAsync", "POST", f"{EXEC}/run-async", "Run a command; answered when it ended soon, else at once",
+         {200: bodies.ExecResult, 202: bodies.ExecStarted}, SEND, bodies.Exec, kind=Kind.RELAY),
+    Call("execResult", "GET", f"{EXEC}/{{session}}/result", "Output so far of a command that was started",
+         {200: bodies.ExecProgress}, USE, kind=Kind.RELAY),
+    Call("execCreate", "POST", EXEC, "Start a session to attach to",
+         {201: bodies.ExecSession}, SEND, bodies.Exec, kind=Kind.RELAY),
+    Call("execList", "GET", EXEC, "List sessions",
+         {200: list[bodies.ExecSession]}, USE, kind=Kind.RELAY),
+    Call("execKill", "POST", f"{EXEC}/{{session}}/kill", "Send a signal to a session's processes",
+         {200: bodies.Killed}, SEND, bodies.Kill, kind=Kind.RELAY),
+    Call("execAttach", "GET", f"{EXEC}/{{session}}", "Attach to a session (WebSocket)",
+         {101: None}, (400, *USE), kind=Kind.CHANNEL),
+    Call("readFile", "GET", FILES, "Read a file",
+         {200: Raw.BYTES}, (400, *USE), query=(FILE,), kind=Kind.RELAY),
+    Call("writeFile", "PUT", FILES, "Write a file and the directories above it",
+         {204: None}, (409, *SEND), Raw.BYTES, (FILE,), Kind.RELAY),
+    Call("removeFile", "DELETE", FILES, "Remove a file or a whole directory",
+         {204: None}, (400, *USE), query=(FILE,), kind=Kind.RELAY),
+    Call("listFiles", "GET", f"{FILES}/list", "List a directory",
+         {200: list[bodies.FileEntry]}, (400, *USE), query=(Query("path", "Absolute path; / when absent"),),
+         kind=Kind.RELAY),
+    Call("makeDirectory", "POST", f"{FILES}/mkdir", "Make a directory and those above it",
+         {204: None}, (400, 409, *USE), query=(FILE,), kind=Kind.RELAY),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""One module for each command; `oc.cli.commands` names them."""

@@ -1,0 +1,7 @@
+"""`oc server`."""
+
+from __future__ import annotations
+
+from oc.cli.host_program import hand_over
+
+COMMAND = hand_over("server", examples=("sudo oc server",))

@@ -1,0 +1,50 @@
+"""Disks that are plain directories, and images that are always there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from oc.host import threads
+
+
+class PlainDisks:
+    """A mount is a symbolic link to the disk."""
+
+    def __init__(self, disks: Path, roots: Path) -> None:
+        self._disks = disks
+        self._roots = roots
+
+    async def create(self, id: str, image: str, disk_mb: int) -> None:
+        (self._disks / id).mkdir(parents=True)
+
+    async def mount(self, id: str) -> Path:
+        self._roots.mkdir(parents=True, exist_ok=True)
+        (self._roots / id).symlink_to(self._disks / id)
+        return self._roots / id
+
+    async def unmount(self, id: str) -> None:
+        (self._roots / id).unlink(missing_ok=True)
+
+    async def delete(self, id: str) -> None:
+        if (self._disks / id).exists():
+            await threads.call(shutil.rmtree, self._disks / id)
+
+    async def present(self) -> set[str]:
+        return _names(self._disks)
+
+    async def mounted(self) -> set[str]:
+        return _names(self._roots)
+
+
+class NoImages:
+    async def ensure(self, progress: Callable[[str], None]) -> None:
+        progress("no image is needed")
+
+    def environment(self) -> Mapping[str, str]:
+        return {}
+
+
+def _names(directory: Path) -> set[str]:
+    return {entry.name for entry in directory.iterdir()} if directory.is_dir() else set()

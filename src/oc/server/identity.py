@@ -1,0 +1,14 @@
+"""Whose key this is (contract 1.7)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oc.api.bodies import Identity
+from oc.server import answers
+from oc.store.accounts import Caller
+
+
+async def who_am_i(_: Request, caller: Caller) -> Response:
+    return answers.json(Identity(org_id=caller.org_id, org_name=caller.org_name))

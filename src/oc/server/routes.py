@@ -1,0 +1,95 @@
+"""Routes from the table of calls: each path one resource, each call behind the door unless the table says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from oc.api.calls import CALLS, Call, Kind
+from oc.model.errors import BadRequest
+from oc.server.auth import Door
+from oc.server.channel import Channel
+from oc.server.relay import Relay
+from oc.store.accounts import Caller
+
+Handler = Callable[[Request, Caller], Awaitable[ASGIApp]]
+
+
+class Endpoint:
+    """One call over HTTP."""
+
+    def __init__(self, call: Call, handler: Handler, door: Door) -> None:
+        self._call = call
+        self._handler = handler
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        scope["state"]["route"] = self._call.name
+        caller = await self._door.admit(request)
+        scope["state"]["org"] = caller.org_id
+        answer = await self._handler(request, caller)
+        await answer(scope, receive, send)
+
+
+class Upgrade:
+    """One call over a WebSocket."""
+
+    def __init__(self, call: Call, channel: Channel, door: Door) -> None:
+        self._call = call
+        self._channel = channel
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = WebSocket(scope, receive, send)
+        scope["state"]["route"] = self._call.name
+        caller = await self._door.admit(client)
+        scope["state"]["org"] = caller.org_id
+        await self._channel(client, caller, self._call)
+
+
+class Resource:
+    """The calls of one path, by method. HEAD is answered as GET; the server leaves the body out.
+
+    It takes any method, so that a literal path is never mistaken for a parameter of the next (contract 9.8).
+    """
+
+    def __init__(self, endpoints: Mapping[str, ASGIApp]) -> None:
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get("GET" if scope["method"] == "HEAD" else scope["method"])
+        if endpoint is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(self._endpoints)})
+        await endpoint(scope, receive, send)
+
+
+def routes(handlers: Mapping[str, Handler], relay: Relay, channel: Channel, door: Door) -> list[BaseRoute]:
+    """`handlers` by name of call, for those that the control plane answers itself."""
+    paths: dict[str, dict[str, ASGIApp]] = {}
+    upgrades: list[BaseRoute] = []
+    for call in CALLS:
+        handler = handlers[call.name] if call.kind is Kind.OWN else _passing(call, relay)
+        paths.setdefault(call.route, {})[call.method] = Endpoint(call, handler, door)
+        if call.kind is Kind.CHANNEL:
+            upgrades.append(WebSocketRoute(call.route, Upgrade(call, channel, door)))
+    resources = [Route(path, Resource(endpoints)) for path, endpoints in paths.items()]
+    return [*resources, *upgrades]
+
+
+def _passing(call: Call, relay: Relay) -> Handler:
+    return _needs_upgrade if call.kind is Kind.CHANNEL else partial(_relayed, relay, call)
+
+
+async def _relayed(relay: Relay, call: Call, request: Request, caller: Caller) -> ASGIApp:
+    return await relay(request, caller, call)
+
+
+async def _needs_upgrade(_: Request, __: Caller) -> ASGIApp:
+    raise BadRequest("this call is a WebSocket: ask for an upgrade", hint="attach with `oc exec attach`")

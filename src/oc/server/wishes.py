@@ -1,0 +1,104 @@
+"""A request for a sandbox, checked (contract 2.1.1; sizes: design 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from oc.api.bodies import CreateSandbox
+from oc.model.errors import BadRequest, NotFound, NotSupported, TooLarge
+from oc.model.sandbox import Size
+from oc.server.hosts import Host
+from oc.settings import Settings
+from oc.store.sandboxes import Wish
+
+TEMPLATES = {"base": "base", "default": "base", "ubuntu": "base", "python": "base", "node": "base"}  # name -> image
+STEP = 0.25  # vCPU
+LEAST_MEMORY_MB = 128
+LONGEST_TIMEOUT_S = 30 * 86_400
+MAX_ENVS = 256 << 10  # bytes, names and values together
+MAX_METADATA = 16 << 10
+NOT_YET = {
+    "image": "images built from a manifest are not available yet",
+    "snapshot": "snapshots are not available yet",
+    "preview_auth": "previewAuth is not available yet: previews are not",
+    "webhooks": "webhooks are not available yet",
+}
+
+
+def wish(body: CreateSandbox, settings: Settings, host: Host) -> Wish:
+    """Raises BadRequest, NotFound, NotSupported and TooLarge; the text names the field and what it may be."""
+    _refuse_missing_features(body)
+    return Wish(
+        template=_template(body.template_id),
+        size=_size(body, settings, host),
+        envs=_envs(body.envs or {}),
+        metadata=_texts("metadata", body.metadata or {}, MAX_METADATA),
+        timeout_s=timeout(body.timeout or 0),
+    )
+
+
+def timeout(seconds: int) -> int:
+    if seconds < 0:
+        raise BadRequest("timeout must be non-negative (0 = no timeout)")
+    if seconds > LONGEST_TIMEOUT_S:
+        raise BadRequest(f"timeout must be at most {LONGEST_TIMEOUT_S} seconds, which is 30 days (0 = no timeout)")
+    return seconds
+
+
+def _refuse_missing_features(body: CreateSandbox) -> None:
+    for field, text in NOT_YET.items():
+        if getattr(body, field):
+            raise NotSupported(text)
+    if body.network_enabled is False:
+        raise NotSupported("networkEnabled: sandboxes without a network are not available yet")
+    if body.secret_store:
+        raise BadRequest(f"secret store not found: {body.secret_store}")
+
+
+def _template(name: str | None) -> str:
+    name = name or "base"
+    if name not in TEMPLATES:
+        raise NotFound(f"template not found: {name}", hint=f"templates: {', '.join(TEMPLATES)}")
+    return name
+
+
+def _size(body: CreateSandbox, settings: Settings, host: Host) -> Size:
+    return Size(
+        cpus=_cpus(body.cpu_count, settings.default_cpus, host.cpus),
+        memory_mb=_within("memoryMB", body.memory_mb, settings.default_memory_mb, LEAST_MEMORY_MB, host.memory_mb),
+        disk_mb=_within(
+            "diskMB", body.disk_mb, settings.default_disk_mb, settings.default_disk_mb, settings.max_disk_mb
+        ),
+    )
+
+
+def _cpus(asked: float | None, default: float, most: float) -> float:
+    if asked is None:
+        return default
+    if not STEP <= asked <= most or asked % STEP:
+        raise BadRequest(f"cpuCount must be a multiple of {STEP} from {STEP} to {most:g} (got {asked:g})")
+    return asked
+
+
+def _within(field: str, asked: int | None, default: int, least: int, most: int) -> int:
+    if asked is None:
+        return default
+    if not least <= asked <= most:
+        raise BadRequest(f"{field} must be from {least} to {most} (got {asked})")
+    return asked
+
+
+def _envs(envs: Mapping[str, str]) -> dict[str, str]:
+    for name in envs:
+        if not name or "=" in name:
+            raise BadRequest(f"envs: {name[:64]!r} cannot name a variable: it must not be empty nor contain '='")
+    return _texts("envs", envs, MAX_ENVS)
+
+
+def _texts(field: str, texts: Mapping[str, str], most: int) -> dict[str, str]:
+    for name, value in texts.items():
+        if "\0" in name or "\0" in value:
+            raise BadRequest(f"{field}: {name[:64]!r} must not contain NUL")
+    if (size := sum(len(name.encode()) + len(value.encode()) for name, value in texts.items())) > most:
+        raise TooLarge(f"{field} are too large: {size} bytes, at most {most}")
+    return dict(texts)

@@ -1,0 +1,82 @@
+"""Organizations and their API keys. A key is kept as its SHA-256 only (contract 1.2, 1.3)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from oc.api.timestamps import now
+from oc.model.ids import KEY_PREFIX_LENGTH, new_api_key, new_uuid
+from oc.store.database import Database, Session
+
+
+class Organization(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    created_at: int
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks: a key and its organization."""
+
+    key_id: str
+    org_id: str
+    org_name: str
+
+
+class Key(msgspec.Struct, frozen=True):
+    id: str
+    prefix: str
+    name: str
+    org_name: str
+    created_at: int
+    last_used_at: int | None
+    revoked_at: int | None
+
+
+def digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class Accounts:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ensure_organization(self, name: str) -> Organization:
+        """The organization of that name, made when there is none."""
+
+        def work(session: Session) -> Organization:
+            session.change("add_organization", id=new_uuid(), name=name, at=now())
+            return msgspec.convert(session.one("organization_named", name=name), Organization)
+
+        return await self._database.run(work, durable=True)
+
+    async def create_key(self, org_id: str, name: str) -> tuple[str, str]:
+        """Returns the new key's id and the key itself, which nobody can read again."""
+        id, key = new_uuid(), new_api_key()
+
+        def work(session: Session) -> None:
+            prefix = key[:KEY_PREFIX_LENGTH]
+            session.change("add_key", id=id, org_id=org_id, hash=digest(key), prefix=prefix, name=name, at=now())
+
+        await self._database.run(work, durable=True)
+        return id, key
+
+    async def caller(self, key: str) -> Caller | None:
+        """Constant time is not at stake: what is looked up is a hash, of which a guesser controls no prefix."""
+        rows = await self._database.read("caller_of_key", hash=digest(key))
+        return msgspec.convert(rows[0], Caller) if rows else None
+
+    async def keys(self) -> list[Key]:
+        return msgspec.convert(await self._database.read("keys"), list[Key])
+
+    async def revoke_key(self, id: str) -> bool:
+        """False: there is no such key, or it was revoked before."""
+        return await self._database.run(lambda session: session.change("revoke_key", id=id, at=now()) > 0, durable=True)
+
+    async def record_use(self, used: Mapping[str, int]) -> None:
+        """Of keys, by id: when each was last used."""
+        rows = [{"id": id, "at": at} for id, at in used.items()]
+        await self._database.run(lambda session: session.change_each("use_key", rows))

@@ -1,0 +1,28 @@
+"""All rows of the control plane, by noun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oc.store.accounts import Accounts
+from oc.store.database import Database
+from oc.store.events import Events
+from oc.store.idempotency import Idempotency
+from oc.store.sandboxes import Sandboxes
+
+
+class Store:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.accounts = Accounts(database)
+        self.events = Events(database)
+        self.idempotency = Idempotency(database)
+        self.sandboxes = Sandboxes(database)
+
+    @classmethod
+    async def open(cls, path: Path) -> Store:
+        """Raises Failed, and Conflict when the database is newer than this program."""
+        return cls(await Database.open(path))
+
+    async def close(self) -> None:
+        await self._database.close()

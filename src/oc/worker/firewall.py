@@ -1,0 +1,90 @@
+"""What sandboxes may reach: the outside, and nothing of the host or its neighbours. One static table for all of them.
+
+Host ends of sandboxes' cables are named `<instance>-<slot>`, so rules match by wildcard and no rule changes when a
+sandbox comes or goes. An accept here only ends this table: the administrator's own tables may still drop.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from string import Template
+
+# RFC 6890: special purpose, private and reserved; the documentation networks are left out, nothing lives there. Last:
+# Azure's host agent, reachable from every virtual machine at a public address.
+FORBIDDEN = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    "168.63.129.16/32",
+)
+CONNECTIONS = 4096  # tracked per sandbox at once: the host's table is shared by all
+DNS_PER_SECOND = 200  # queries per sandbox
+
+
+# prerouting: no IPv6; a source address must be that of the cable it comes in by (strict reverse path, of this table's
+# own as the sysctl is the administrator's). input: DNS, and answers to what the host began; the rate counts before the
+# state, as a second question from one port is "established". output: only root may connect to sandboxes, where agents
+# listen; packets that have no socket, such as resets, have no owner and pass.
+RULES = Template("""
+    set forbidden { type ipv4_addr; flags interval; elements = { $forbidden } }
+    set connections { type ipv4_addr; size 65536; flags dynamic; }
+    set questions { type ipv4_addr; size 65536; flags dynamic,timeout; timeout 1m; }
+
+    chain prerouting {
+        type filter hook prerouting priority raw; policy accept;
+        iifname $ours meta nfproto != ipv4 drop
+        iifname $ours fib saddr . iif oif missing drop
+    }
+    chain input {
+        type filter hook input priority filter; policy accept;
+        iifname != $ours accept
+        udp dport 53 update @questions { ip saddr limit rate over $rate/second burst $rate packets } drop
+        ct state established,related accept
+        ip daddr $gateway udp dport 53 accept
+        ip daddr $gateway tcp dport 53 accept
+        drop
+    }
+    chain forward {
+        type filter hook forward priority filter; policy accept;
+        iifname $ours oifname $ours drop
+        oifname $ours ct state established,related accept
+        oifname $ours drop
+        iifname != $ours accept
+        tcp flags syn tcp option maxseg size set rt mtu
+        ct state established,related accept
+        ip daddr @forbidden drop
+        add @connections { ip saddr ct count over $connections } drop
+    }
+    chain output {
+        type filter hook output priority filter; policy accept;
+        oifname $ours meta skuid != 0 drop
+    }
+    chain postrouting {
+        type nat hook postrouting priority srcnat; policy accept;
+        ip saddr $network oifname != $ours masquerade
+    }
+""")
+
+
+def table(instance: str) -> str:
+    return f"opencomputer_{instance}"
+
+
+def rules(instance: str, network: IPv4Network) -> str:
+    """The body of the table (nft(8))."""
+    return RULES.substitute(
+        ours=f'"{instance}-*"',
+        network=network,
+        gateway=network[1],
+        forbidden=", ".join(FORBIDDEN),
+        connections=CONNECTIONS,
+        rate=DNS_PER_SECOND,
+    )

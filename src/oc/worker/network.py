@@ -1,0 +1,145 @@
+"""The sandboxes' network: for each, a namespace with one cable to the host and an address of its own.
+
+All state is the kernel's: a namespace `<instance>-<id>`, and a cable whose host end is `<instance>-<slot>` and carries
+the sandbox's id as its alias. Slot n has the n-th address after the gateway. A worker that starts anew finds all of it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from oc.host import iptables, link, netns, nft, threads
+from oc.model.errors import Failed, Unavailable
+from oc.settings import Settings
+from oc.worker import firewall
+from oc.worker.resolver import Resolver
+
+IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+FIRST = 2  # of the network's addresses: after its own and the gateway's
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    netns: Path
+    address: str
+
+
+class Network:
+    def __init__(self, settings: Settings) -> None:
+        self._prefix = f"{settings.instance}-"
+        self._instance = settings.instance
+        self._range = settings.network
+        self._slots = settings.network.num_addresses - FIRST - 1  # the last address is for broadcasts
+        # Slots are taken in turn: an address that was just given up may still be known to somebody outside.
+        self._next = secrets.randbelow(self._slots)
+        self._claimed: set[int] = set()
+        self._resolver = Resolver(str(settings.network[1]), settings.network)
+
+    async def open(self) -> None:
+        """Forwarding, filter and resolver; idempotent. Sandboxes that are there stay connected, remains go.
+
+        Raises ProgramFailed, Unavailable (something else has the resolver's port) and OSError.
+        """
+        await nft.replace(firewall.table(self._instance), firewall.rules(self._instance, self._range))
+        await iptables.admit(f"{self._prefix}+")
+        await threads.call(self._prepare)
+        await self._resolver.start()
+
+    def _prepare(self) -> None:
+        if IP_FORWARD.read_text().strip() != "1":  # a write, even of the same value, resets other settings
+            IP_FORWARD.write_text("1")
+        netns.prepare()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Cables whose maker died before it had named their sandbox."""
+        for name, id in link.aliases(self._prefix).items():
+            if not id:
+                link.disconnect(name)
+
+    async def attach(self, id: str) -> Attached:
+        """A new namespace for a sandbox, connected; what it had before goes, as gVisor uses one up.
+
+        Raises Unavailable when no address is free, Failed when the kernel refuses; nothing is left behind then.
+        """
+        await self.detach(id)
+        slot = self._claim()
+        try:
+            return await threads.call(self._attach, id, slot)
+        except OSError as error:
+            raise Failed(f"cannot connect sandbox {id} to the network: {error}") from error
+        finally:
+            self._claimed.discard(slot)
+
+    def _claim(self) -> int:
+        taken = {self._slot(name) for name in link.aliases(self._prefix)} | self._claimed
+        for offset in range(self._slots):
+            slot = (self._next + offset) % self._slots
+            if slot not in taken:
+                self._next = slot + 1
+                self._claimed.add(slot)
+                return slot
+        raise Unavailable(
+            f"all {self._slots} addresses of {self._range} are in use",
+            hint="set network to a larger one, such as a /16",
+        )
+
+    def _attach(self, id: str, slot: int) -> Attached:
+        address = str(self._range[slot + FIRST])
+        try:
+            path = netns.create(f"{self._prefix}{id}")
+            link.connect(
+                link.Cable(
+                    name=f"{self._prefix}{slot}",
+                    alias=id,
+                    netns=path,
+                    gateway=str(self._range[1]),
+                    address=address,
+                    prefix=self._range.prefixlen,
+                    mtu=link.uplink_mtu(),
+                )
+            )
+        except BaseException:
+            link.disconnect(f"{self._prefix}{slot}")
+            netns.remove(f"{self._prefix}{id}")
+            raise
+        return Attached(path, address)
+
+    async def address(self, id: str) -> str | None:
+        """The address of a sandbox that is attached, from the kernel."""
+        return next((str(self._range[self._slot(name) + FIRST]) for name in self._cables(id)), None)
+
+    async def detach(self, id: str) -> None:
+        """Removes a sandbox's cable and namespace; fine when there is nothing. Raises OSError."""
+        await threads.call(self._detach, id)
+
+    def _detach(self, id: str) -> None:
+        for name in self._cables(id):
+            link.disconnect(name)
+        netns.remove(f"{self._prefix}{id}")
+
+    async def present(self) -> set[str]:
+        """Ids of all sandboxes that have something here, whole or half-made."""
+        spaces = {name.removeprefix(self._prefix) for name in netns.named(self._prefix)}
+        return spaces | set(filter(None, link.aliases(self._prefix).values()))
+
+    async def close(self) -> None:
+        """Stops the resolver. Sandboxes stay connected and filtered."""
+        await self._resolver.stop()
+
+    async def clear(self) -> None:
+        """Removes everything of this instance: cables, namespaces, filter. Raises ProgramFailed, OSError."""
+        for id in await self.present():
+            await self.detach(id)
+        await threads.call(self._sweep)
+        await iptables.withdraw(f"{self._prefix}+")
+        await nft.remove(firewall.table(self._instance))
+
+    def _cables(self, id: str) -> Iterator[str]:
+        return (name for name, alias in link.aliases(self._prefix).items() if alias == id)
+
+    def _slot(self, name: str) -> int:
+        return int(name.removeprefix(self._prefix))

@@ -1,0 +1,100 @@
+"""What a worker is made of, as its core sees it: `assembly` puts real parts in, tests their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from oc.model.ids import SANDBOX
+from oc.runtime.driver import Driver, Endpoint
+from oc.worker.agent.link import Link, OnEvent
+from oc.worker.journal import Journal
+
+STARTS_PER_CPU = 2  # at once: more only make each other slow
+
+
+class Attachment(Protocol):
+    @property
+    def netns(self) -> Path | None: ...
+
+    @property
+    def address(self) -> str: ...
+
+
+class Network(Protocol):
+    async def open(self) -> None:
+        """Makes what all sandboxes share."""
+        ...
+
+    async def attach(self, id: str) -> Attachment: ...
+
+    async def address(self, id: str) -> str | None:
+        """Of an attached sandbox; None when it is not attached, or not wholly."""
+        ...
+
+    async def detach(self, id: str) -> None: ...
+
+    async def present(self) -> set[str]:
+        """Ids of all that is there, half-made included."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of what this process holds; sandboxes go on."""
+        ...
+
+
+class Disks(Protocol):
+    async def create(self, id: str, image: str, disk_mb: int) -> None: ...
+
+    async def mount(self, id: str) -> Path: ...
+
+    async def unmount(self, id: str) -> None: ...
+
+    async def delete(self, id: str) -> None: ...
+
+    async def present(self) -> set[str]: ...
+
+    async def mounted(self) -> set[str]: ...
+
+
+class Images(Protocol):
+    async def ensure(self, progress: Callable[[str], None]) -> None:
+        """Makes the base image unless it is there. Takes minutes the first time."""
+        ...
+
+    def environment(self) -> Mapping[str, str]:
+        """What every process in a sandbox is given, under its own."""
+        ...
+
+
+def _gate() -> asyncio.Semaphore:
+    return asyncio.Semaphore(STARTS_PER_CPU * len(os.sched_getaffinity(0)))
+
+
+Connect = Callable[[Endpoint, float, OnEvent | None], Awaitable[Link]]  # patience in seconds
+
+
+@dataclass(frozen=True)
+class Parts:
+    driver: Driver
+    network: Network
+    disks: Disks
+    images: Images
+    journal: Journal
+    pool: Path  # a directory on the file system that holds the disks
+    roots: Path  # disks are mounted in it, by id
+    disk_reserve_mb: int
+    connect: Connect = Link.open
+    starts: asyncio.Semaphore = field(default_factory=_gate)
+    removals: asyncio.Semaphore = field(default_factory=_gate)
+
+    async def found(self) -> set[str]:
+        """Ids of all sandboxes of which there is something on the host."""
+        sets = await asyncio.gather(
+            self.driver.running(), self.network.present(), self.disks.present(), self.disks.mounted()
+        )
+        return {id for id in set().union(*sets) if SANDBOX.fullmatch(id)}

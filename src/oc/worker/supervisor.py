@@ -1,0 +1,144 @@
+"""All sandboxes of one host: adopted at the start, watched while they run, each behind its actor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, Self
+
+import structlog
+
+from oc.host import children, threads
+from oc.model.errors import NotFound
+from oc.model.sandbox import Observed, Spec
+from oc.worker import capacity
+from oc.worker.actor import Actor
+from oc.worker.agent.link import Link
+from oc.worker.journal import Record, Step
+from oc.worker.parts import Parts
+from oc.worker.preparation import Preparation
+from oc.worker.sandbox import Sandbox
+
+log = structlog.get_logger()
+
+WATCH_EVERY_S = 1.0
+ADOPTIONS = 8  # at once
+
+
+class Supervisor:
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.preparation = Preparation(parts.images)
+        self.build = ""
+        self._actors: dict[str, Actor] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # --- its life ---
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Adopts what a former worker left and removes what has no record; then sandboxes can be asked for."""
+        self._spawn(children.reap_orphans())
+        self.build = await self.parts.driver.build()
+        await self.parts.network.open()
+        await self._adopt(await threads.call(self.parts.journal.open))
+        self._spawn(self.preparation.run())
+        self._spawn(self._watch())
+
+    async def close(self) -> None:
+        """Lets go of everything; sandboxes run on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(actor.close() for actor in list(self._actors.values())))
+        await self.parts.network.close()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def _adopt(self, records: dict[str, Record]) -> None:
+        strays = await self.parts.found() - records.keys()
+        for id in strays:
+            log.warning("sandbox without a record", sandbox=id)
+        unknown = {id: Record.of_unknown(id, Step.REMOVING) for id in strays}
+        actors = [self._actor(id, record) for id, record in (records | unknown).items()]
+        gate = asyncio.Semaphore(ADOPTIONS)
+
+        async def adopt(actor: Actor) -> None:
+            async with gate:
+                await self._guarded(actor, actor.adopt)
+
+        await asyncio.gather(*map(adopt, actors))
+        log.info("adopted", records=len(records), strays=len(strays), sandboxes=len(self._actors))
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.gather(*(self._guarded(actor, actor.check) for actor in list(self._actors.values())))
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    async def _guarded(self, actor: Actor, work: Callable[[], Awaitable[None]]) -> None:
+        """One sandbox's trouble is not another's; the next look tries again."""
+        try:
+            await work()
+        except Exception:  # whatever it is, the others must be looked after
+            log.exception("trouble with a sandbox", sandbox=actor.sandbox.id)
+
+    # --- what is asked of it ---
+
+    async def ensure(self, spec: Spec) -> Observed:
+        actor = self._actors.get(spec.id)
+        if actor is None:
+            self.preparation.check()
+            actor = self._actor(spec.id, None)
+        return await actor.ensure(spec)
+
+    async def remove(self, id: str) -> None:
+        if id in self._actors:
+            await self._actors[id].remove()
+
+    def observed(self, id: str) -> Observed:
+        """Raises NotFound."""
+        return self._existing(id).sandbox.observed()
+
+    def all(self) -> list[Observed]:
+        return [actor.sandbox.observed() for actor in self._present()]
+
+    async def link(self, id: str) -> Link:
+        return await self._existing(id).link()
+
+    async def host(self) -> dict[str, Any]:
+        host = await threads.call(capacity.look, self.parts.pool)
+        return {
+            "cpus": host.cpus,
+            "memoryMB": host.memory_mb,
+            "memoryAvailableMB": host.memory_available_mb,
+            "poolFreeMB": host.pool_free_mb,
+            "sandboxes": len(list(self._present())),
+            "runtime": self.parts.driver.name,
+        }
+
+    # --- actors ---
+
+    def _actor(self, id: str, record: Record | None) -> Actor:
+        actor = Actor(Sandbox(id, self.parts, record), self._gone)
+        self._actors[id] = actor
+        return actor
+
+    def _gone(self, actor: Actor) -> None:
+        if self._actors.get(actor.sandbox.id) is actor:
+            del self._actors[actor.sandbox.id]
+
+    def _existing(self, id: str) -> Actor:
+        if id not in self._actors:
+            raise NotFound(f"sandbox {id} not found")
+        return self._actors[id]
+
+    def _present(self) -> Iterator[Actor]:
+        """Without those that wait for their turn to be made: nothing of them is there yet."""
+        return (actor for actor in self._actors.values() if actor.sandbox.record is not None)
