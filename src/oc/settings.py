@@ -83,6 +83,9 @@ class Settings:
     max_disk_mb: int = _setting(262144, _positive, "Largest disk that may be asked for, in MB.")
     max_sandboxes: int = _setting(100, _positive, "Running sandboxes that an organization may have at once.")
     disk_reserve_mb: int = _setting(2048, _natural, "Space that must stay free in the pool for a sandbox to be created.")
+    blobs: str = _setting("", str, "Where artifacts are kept: a directory, or s3://BUCKET/PREFIX; empty: data_dir/blobs.")
+    artifact_cache_mb: int = _setting(20480, _natural, "Artifacts that are kept on this host beside the blob store, in MB.")
+    freeze_seconds: int = _setting(600, _natural, "How long a hibernated sandbox stays in memory before it is stored.")
     log_level: str = _setting("info", str, "debug, info, warning or error.")
 
     @property
