@@ -36,6 +36,11 @@ class Host(msgspec.Struct, frozen=True, rename="camel"):
     memory_mb: int = field(name="memoryMB")
 
 
+class Health(msgspec.Struct, frozen=True):
+    status: str
+    detail: str | None = None
+
+
 class Envelope(msgspec.Struct, frozen=True):
     error: str
     code: str = ""
@@ -97,8 +102,10 @@ class Worker:
         return self._host[1]
 
     async def check(self) -> None:
-        """Raises WorkerUnavailable when it does not answer."""
-        await self._call("GET", "/health", LOOK_S)
+        """Raises WorkerUnavailable when it does not answer, Unavailable while it is not ready for new sandboxes."""
+        health = await self._ask("GET", "/health", Health, LOOK_S)
+        if health.status != "ok":
+            raise Unavailable(f"the worker is {health.status}: {health.detail}")
 
     async def relay(self, request: httpx.Request) -> httpx.Response:
         """The answer may be a problem; its body has not been read. Raises WorkerUnavailable, and BadRequest."""

@@ -10,6 +10,7 @@ from oc.model.sandbox import Size
 from oc.server.hosts import Host
 from oc.settings import Settings
 from oc.store.sandboxes import Wish
+from oc.wire.messages import MAX_TEXT
 
 TEMPLATES = {"base": "base", "default": "base", "ubuntu": "base", "python": "base", "node": "base"}  # name -> image
 STEP = 0.25  # vCPU
@@ -89,9 +90,11 @@ def _within(field: str, asked: int | None, default: int, least: int, most: int) 
 
 
 def _envs(envs: Mapping[str, str]) -> dict[str, str]:
-    for name in envs:
+    for name, value in envs.items():
         if not name or "=" in name:
             raise BadRequest(f"envs: {name[:64]!r} cannot name a variable: it must not be empty nor contain '='")
+        if len(f"{name}={value}".encode()) > MAX_TEXT:
+            raise TooLarge(f"envs: {name[:64]!r} is too large: at most {MAX_TEXT} bytes with its name")
     return _texts("envs", envs, MAX_ENVS)
 
 

@@ -1,0 +1,215 @@
+"""A worker that has no sandboxes, only a record of what it was asked, and that fails when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from oc.model.errors import OpenComputerError
+from oc.model.sandbox import Observed, Spec
+
+TIME = "2026-01-02T03:04:05Z"
+SESSION: dict[str, Any] = {
+    "sessionID": "0123abcd", "sandboxID": "sb-00000000", "command": "true", "args": None, "running": True,
+    "startedAt": TIME, "attachedClients": 0,
+}  # fmt: skip
+CANNED: dict[tuple[str, str], tuple[int, Any]] = {
+    ("POST", "exec/run"): (200, {"exitCode": 0, "stdout": "out", "stderr": ""}),
+    ("POST", "exec/run-async"): (202, {"execId": "0123abcd", "running": True, "startedAt": TIME}),
+    ("GET", "exec/{session}/result"): (200, {"running": True, "stdout": "", "stderr": ""}),
+    ("POST", "exec"): (201, SESSION),
+    ("GET", "exec"): (200, [SESSION]),
+    ("POST", "exec/{session}/kill"): (200, {"ok": True}),
+    ("GET", "files/list"): (200, [{"name": "a", "isDir": False, "path": "/a", "size": 1}]),
+    ("POST", "files/mkdir"): (204, None),
+    ("DELETE", "files"): (204, None),
+}
+
+
+class StubWorker:
+    def __init__(self) -> None:
+        self.observed: dict[str, Observed] = {}
+        self.specs: list[Spec] = []
+        self.removed: list[str] = []
+        self.seen: list[tuple[str, str, str, dict[str, str]]] = []  # method, path, query, headers of relayed calls
+        self.bodies: list[bytes] = []
+        self.state = {"status": "ok", "role": "worker"}
+        self.refusal: OpenComputerError | None = None  # of the next ensures
+        self.deaf = False  # breaks the connection of an ensure that it has obeyed
+        self.may_ensure = asyncio.Event()
+        self.may_ensure.set()
+        self.asked_to_ensure = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.asked_to_run = asyncio.Event()
+        self.client_left = asyncio.Event()
+        self.closed_with: asyncio.Queue[int] = asyncio.Queue()
+        self.download: list[bytes] = [b"content"]
+        self.breaks_off = False
+
+    @property
+    def app(self) -> Starlette:
+        sandbox = "/sandboxes/{id}"
+        canned = [Route(f"{sandbox}/{path}", self.answer, methods=[method]) for method, path in CANNED]
+        return Starlette(
+            routes=[
+                Route("/health", self.health),
+                Route("/host", self.host),
+                Route("/sandboxes", self.all),
+                Route(sandbox, self.ensure, methods=["PUT"]),
+                Route(sandbox, self.remove, methods=["DELETE"]),
+                *canned,
+                Route(f"{sandbox}/files", self.read_file, methods=["GET"]),
+                Route(f"{sandbox}/files", self.write_file, methods=["PUT"]),
+                WebSocketRoute(f"{sandbox}/exec/{{session}}", self.attach),
+            ]
+        )
+
+    async def health(self, _: Request) -> Response:
+        return json(self.state)
+
+    async def host(self, _: Request) -> Response:
+        return json({"cpus": 2, "memoryMB": 4096, "memoryAvailableMB": 4000, "poolFreeMB": 9999, "runtime": "fake"})
+
+    async def all(self, _: Request) -> Response:
+        return json(list(self.observed.values()))
+
+    async def ensure(self, request: Request) -> Any:
+        spec = msgspec.json.decode(await request.body(), type=Spec)
+        self.specs.append(spec)
+        self.asked_to_ensure.set()
+        await self.may_ensure.wait()
+        if self.refusal is not None:
+            return json(self.refusal.body(), self.refusal.status)
+        self.observed[spec.id] = Observed(spec.id, "running")
+        return Unfinished() if self.deaf else json(self.observed[spec.id])
+
+    async def remove(self, request: Request) -> Response:
+        id = request.path_params["id"]
+        self.observed.pop(id, None)
+        self.removed.append(id)
+        return Response(status_code=204)
+
+    async def answer(self, request: Request) -> Response:
+        self._note(request)
+        self.bodies.append(await request.body())
+        self.asked_to_run.set()
+        asking = asyncio.ensure_future(self.may_answer.wait())
+        while not asking.done():
+            if await request.is_disconnected():
+                self.client_left.set()
+                asking.cancel()
+                break
+            await asyncio.wait((asking,), timeout=0.01)
+        tail = request.url.path.split("/", 3)[3]
+        session = request.path_params.get("session")
+        status, body = CANNED[request.method, tail.replace(session, "{session}") if session else tail]
+        return Response(status_code=status) if body is None else json(body, status)
+
+    async def read_file(self, request: Request) -> Any:
+        self._note(request)
+        if self.breaks_off:
+            return Unfinished()
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for chunk in self.download:
+                yield chunk
+
+        return StreamingResponse(chunks(), media_type="application/octet-stream")
+
+    async def write_file(self, request: Request) -> Response:
+        self._note(request)
+        self.bodies.append(await request.body())
+        return Response(status_code=204)
+
+    async def attach(self, websocket: WebSocket) -> None:
+        """Says back what it hears; `close N` closes with code N, `leave` refuses to say how."""
+        self._note(websocket)
+        if self.refusal is not None:
+            await websocket.send_denial_response(json(self.refusal.body(), self.refusal.status))
+            return
+        await websocket.accept()
+        try:
+            while True:
+                await self._hear(websocket, await websocket.receive())
+        except WebSocketDisconnect as closed:
+            await self.closed_with.put(closed.code)
+        except RuntimeError:
+            return  # it has closed the connection itself
+
+    async def _hear(self, websocket: WebSocket, message: Any) -> None:
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message["code"])
+        if text := message.get("text"):
+            await websocket.send_text(text)
+        elif (data := message["bytes"]).startswith(b"close "):
+            await websocket.send_bytes(b"last words")
+            await websocket.close(int(data[6:]), "as told")
+        else:
+            await websocket.send_bytes(data)
+
+    def _note(self, request: Request | WebSocket) -> None:
+        method = request.scope.get("method", "WS")
+        path = request.scope["raw_path"].decode()
+        self.seen.append((method, path, request.url.query, dict(request.headers)))
+
+
+class Unfinished:
+    """An answer that promises more than it holds."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"1000"), (b"content-type", b"application/octet-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+
+
+def json(body: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+class Quiet(uvicorn.Server):
+    """Leaves the signals to the tests' own process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(config: uvicorn.Config, listening: socket.socket) -> AsyncIterator[None]:
+    """Clients can connect from the start: the socket listens already."""
+    server = Quiet(config)
+    task = asyncio.create_task(server.serve([listening]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+@asynccontextmanager
+async def worker_at(path: Path, stub: StubWorker) -> AsyncIterator[None]:
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen(64)
+    config = uvicorn.Config(
+        stub.app, lifespan="off", log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=1
+    )
+    async with serving(config, listening):
+        try:
+            yield
+        finally:
+            path.unlink()

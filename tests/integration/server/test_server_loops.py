@@ -1,0 +1,221 @@
+"""The loops, turn by turn, over a stub worker. What runs by itself beside them does the same and changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from oc.model.errors import Failed
+from oc.model.sandbox import Observed, Size, Status
+from oc.server.activity import Activity
+from oc.server.auth import Door
+from oc.server.hosts import Worker
+from oc.server.lifecycle import Lifecycle
+from oc.server.loops import running
+from oc.server.loops.expire import Expire
+from oc.server.loops.flush import Flush
+from oc.server.loops.heal import INTERRUPTED, LOST, Heal
+from oc.store.sandboxes import Sandbox, Wish
+from oc.store.store import Store
+from tests.integration.server.control import PATIENCE_S, workshop
+from tests.integration.server.stub import StubWorker, worker_at
+
+ID = "sb-00000001"
+
+
+class Parts:
+    """A control plane without its server and with no loop running."""
+
+    def __init__(self, store: Store, worker: Worker, stub: StubWorker, org: str) -> None:
+        self.store, self.stub, self.org = store, stub, org
+        self.activity = Activity()
+        self.lifecycle = Lifecycle(store.sandboxes, worker, 100)
+        self.heal = Heal(store.sandboxes, worker, self.lifecycle)
+        self.expire = Expire(store.sandboxes, self.lifecycle, self.activity)
+
+    async def pending(self, timeout_s: int = 0, key: str | None = None) -> Sandbox:
+        wish = Wish("base", Size(1.0, 512, 1024), {}, {}, timeout_s)
+        return await self.store.sandboxes.add(ID, self.org, wish, 100, key)
+
+    async def running(self, timeout_s: int = 0) -> Sandbox:
+        return await self.lifecycle.start(await self.pending(timeout_s))
+
+    async def row(self) -> Sandbox:
+        row = await self.store.sandboxes.get(ID)
+        assert row is not None
+        return row
+
+
+@asynccontextmanager
+async def parts() -> AsyncIterator[Parts]:
+    stub = StubWorker()
+    async with workshop() as directory, worker_at(directory / "worker.sock", stub):
+        store, worker = await Store.open(directory / "db"), Worker(directory / "worker.sock")
+        made = Parts(store, worker, stub, (await store.accounts.ensure_organization("tests")).id)
+        try:
+            yield made
+        finally:
+            await made.lifecycle.close()
+            await worker.close()
+            await store.close()
+
+
+def run(test: Callable[[Parts], Awaitable[None]]) -> None:
+    async def work() -> None:
+        async with asyncio.timeout(2 * PATIENCE_S), parts() as made:
+            await test(made)
+
+    asyncio.run(work())
+
+
+def test_lost_sandbox_is_an_error_with_the_workers_reason_and_is_removed() -> None:
+    async def test(made: Parts) -> None:
+        await made.running()
+        made.stub.observed[ID] = Observed(ID, "lost", "out of memory")
+        await made.heal()
+        row = await made.row()
+        assert (row.status, row.reason) == (Status.ERROR, "out of memory")
+        assert made.stub.observed == {}
+
+    run(test)
+
+
+def test_vanished_sandbox_is_an_error_only_when_it_is_missing_twice() -> None:
+    """Once may be a sandbox that began to run between the two looks."""
+
+    async def test(made: Parts) -> None:
+        await made.running()
+        kept = made.stub.observed.pop(ID)
+        await made.heal()
+        assert (await made.row()).status is Status.RUNNING
+        made.stub.observed[ID] = kept
+        await made.heal()
+        made.stub.observed.clear()
+        await made.heal()
+        assert (await made.row()).status is Status.RUNNING
+        await made.heal()
+        row = await made.row()
+        assert (row.status, row.reason) == (Status.ERROR, LOST)
+
+    run(test)
+
+
+def test_what_no_row_wants_is_removed() -> None:
+    async def test(made: Parts) -> None:
+        await made.running()
+        await made.store.sandboxes.end(ID, Status.STOPPED, "killed")
+        made.stub.observed["sb-0000aaaa"] = Observed("sb-0000aaaa", "running")
+        await made.heal()
+        assert made.stub.observed == {}
+
+    run(test)
+
+
+def test_nothing_is_concluded_while_the_worker_is_away_or_adopting() -> None:
+    async def test(made: Parts) -> None:
+        await made.running()
+        made.stub.observed[ID] = Observed(ID, "starting")
+        for _ in range(3):
+            await made.heal()
+        assert (await made.row()).status is Status.RUNNING
+
+    run(test)
+
+    async def away() -> None:
+        async with workshop() as directory:
+            store, worker = await Store.open(directory / "db"), Worker(directory / "worker.sock")
+            made = Parts(store, worker, StubWorker(), (await store.accounts.ensure_organization("tests")).id)
+            await made.pending()
+            await store.sandboxes.start(ID)
+            for _ in range(3):
+                await made.heal()
+            assert (await made.row()).status is Status.RUNNING
+            await worker.close()
+            await store.close()
+
+    asyncio.run(away())
+
+
+def test_pending_that_nobody_waits_for_is_removed_or_finished_for_its_key() -> None:
+    async def keyless(made: Parts) -> None:
+        await made.pending()
+        made.stub.observed[ID] = Observed(ID, "running")
+        await made.heal()
+        row = await made.row()
+        assert (row.status, row.reason) == (Status.STOPPED, INTERRUPTED)
+        assert made.stub.observed == {}
+
+    async def keyed(made: Parts) -> None:
+        await made.pending(key="k")
+        await made.heal()
+        assert (await made.row()).status is Status.RUNNING
+        assert made.stub.observed.keys() == {ID}
+
+    async def hopeless(made: Parts) -> None:
+        await made.pending(key="k")
+        made.stub.refusal = Failed("no")
+        await made.heal()
+        assert (await made.row()).status is Status.ERROR
+
+    run(keyless)
+    run(keyed)
+    run(hopeless)
+
+
+def test_pending_with_a_request_under_way_is_left_to_it() -> None:
+    async def test(made: Parts) -> None:
+        made.stub.may_ensure.clear()
+        creating = asyncio.create_task(made.running())
+        await made.stub.asked_to_ensure.wait()
+        await made.heal()
+        assert (await made.row()).status is Status.PENDING
+        made.stub.may_ensure.set()
+        assert (await creating).status is Status.RUNNING
+
+    run(test)
+
+
+def test_idle_sandbox_expires_and_a_used_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(made: Parts) -> None:
+        sandbox = await made.running(timeout_s=60)
+        made.activity.touch(ID)
+        monkeypatch.setattr("oc.server.activity.now", lambda: sandbox.last_active_at + 59_000_000)
+        await made.expire()
+        assert (await made.row()).status is Status.RUNNING
+        monkeypatch.setattr("oc.server.activity.now", lambda: sandbox.last_active_at + 3_600_000_000)
+        await made.expire()
+        row = await made.row()
+        assert (row.status, row.reason) == (Status.STOPPED, "expired")
+        assert made.stub.observed == {}
+
+    run(test)
+
+
+def test_use_is_written_to_rows() -> None:
+    async def test(made: Parts) -> None:
+        before = (await made.running()).last_active_at
+        made.activity.touch(ID)
+        await Flush(made.store, made.activity, Door(made.store.accounts))()
+        assert (await made.row()).last_active_at > before
+
+    run(test)
+
+
+def test_turn_that_fails_is_followed_by_the_next() -> None:
+    turns = asyncio.Queue[int]()
+
+    async def deed() -> None:
+        await turns.put(1)
+        raise Failed("now and then") if turns.qsize() % 2 else ZeroDivisionError
+
+    async def work() -> None:
+        task = asyncio.create_task(running.again_and_again("test", 0, deed))
+        for _ in range(4):
+            await turns.get()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(work())
