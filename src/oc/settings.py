@@ -69,22 +69,36 @@ class Settings:
     data_dir: Path = _setting(Path("/var/lib/opencomputer"), Path, "Where everything that must last is kept.")
     run_dir: Path = _setting(Path("/run/opencomputer"), Path, "Sockets, pid files and mount points; lost at a reboot.")
     listen: str = _setting("127.0.0.1:8080", _listen, "HOST:PORT of the API.")
-    instance: str = _setting("oc", _instance, "Begins the names of all that is made on the host; one for each worker there.")
+    instance: str = _setting(
+        "oc", _instance, "Begins the names of all that is made on the host; one for each worker there."
+    )
     domain: str = _setting("localhost", str, "Parent domain of preview URLs.")
     region: str = _setting("local", str, "What the API calls this host's region.")
-    runtime: str = _setting("auto", _runtime, "What isolates sandboxes: auto, gvisor (or fake: no isolation, for tests).")
+    runtime: str = _setting(
+        "auto", _runtime, "What isolates sandboxes: auto, gvisor (or fake: no isolation, for tests)."
+    )
     agent: Path = _setting(AGENT, Path, "The in-sandbox agent, one static program.")
-    network: IPv4Network = _setting(IPv4Network("10.201.0.0/16"), _network, "Addresses of sandboxes; the first is their gateway.")
+    network: IPv4Network = _setting(
+        IPv4Network("10.201.0.0/16"), _network, "Addresses of sandboxes; the first is their gateway."
+    )
     server_uid: int = _setting(61184, _positive, "Numeric user that the server runs as when it is started by root.")
-    pool_mb: int = _setting(0, _natural, "Size of the disk pool, made when data_dir cannot clone files; 0: most of what is free.")
+    pool_mb: int = _setting(
+        0, _natural, "Size of the disk pool, made when data_dir cannot clone files; 0: most of what is free."
+    )
     default_cpus: float = _setting(1.0, float, "vCPUs of a sandbox that does not say.")
     default_memory_mb: int = _setting(1024, _positive, "Memory of a sandbox that does not say, in MB.")
     default_disk_mb: int = _setting(20480, _positive, "Disk of a sandbox that does not say, in MB; also the smallest.")
     max_disk_mb: int = _setting(262144, _positive, "Largest disk that may be asked for, in MB.")
     max_sandboxes: int = _setting(100, _positive, "Running sandboxes that an organization may have at once.")
-    disk_reserve_mb: int = _setting(2048, _natural, "Space that must stay free in the pool for a sandbox to be created.")
-    blobs: str = _setting("", str, "Where artifacts are kept: a directory, or s3://BUCKET/PREFIX; empty: data_dir/blobs.")
-    artifact_cache_mb: int = _setting(20480, _natural, "Artifacts that are kept on this host beside the blob store, in MB.")
+    disk_reserve_mb: int = _setting(
+        2048, _natural, "Space that must stay free in the pool for a sandbox to be created."
+    )
+    blobs: str = _setting(
+        "", str, "Where artifacts are kept: a directory, or s3://BUCKET/PREFIX; empty: data_dir/blobs."
+    )
+    artifact_cache_mb: int = _setting(
+        20480, _natural, "Artifacts that are kept on this host beside the blob store, in MB."
+    )
     freeze_seconds: int = _setting(600, _natural, "How long a hibernated sandbox stays in memory before it is stored.")
     log_level: str = _setting("info", str, "debug, info, warning or error.")
 

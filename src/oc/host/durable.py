@@ -13,11 +13,7 @@ def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:
-<<<<<<< HEAD
-        with open(fd, "wb") as file:
-=======
         with os.fdopen(fd, "wb") as file:
->>>>>>> main
             os.fchmod(fd, mode)
             file.write(data)
             file.flush()

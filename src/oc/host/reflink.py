@@ -1,13 +1,3 @@
-<<<<<<< HEAD
-"""stand-in until merged"""
-
-from pathlib import Path
-import shutil
-
-
-def clone(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
-=======
 """Copies that share their blocks until one of them is written (FICLONE, ioctl_ficlonerange(2))."""
 
 from __future__ import annotations
@@ -43,4 +33,3 @@ def clone(source: Path, target: Path) -> None:
         except BaseException:
             target.unlink()
             raise
->>>>>>> main

@@ -16,7 +16,7 @@ from oc.model.errors import BadRequest, NotFound
 from oc.model.ids import SANDBOX
 from oc.model.sandbox import Spec
 from oc.wire.messages import MAX_FRAME, MAX_TEXT
-from oc.worker import dataplane, envelope, json_body
+from oc.worker import artifacts, dataplane, envelope, json_body
 from oc.worker.logs import RequestId
 from oc.worker.supervisor import Supervisor
 
@@ -39,6 +39,7 @@ def create_app(supervisor: Supervisor) -> Starlette:
         Route("/sandboxes/{id}", calls.get),
         Route("/sandboxes/{id}", calls.ensure, methods=["PUT"]),
         Route("/sandboxes/{id}", calls.remove, methods=["DELETE"]),
+        *artifacts.routes(supervisor),
         *dataplane.routes(supervisor),
     ]
     middleware = [Middleware(RequestId)]

@@ -15,6 +15,7 @@ import msgspec
 from oc.host import durable
 from oc.model.artifact import Artifact
 from oc.model.errors import NotFound
+from oc.model.ids import UUID
 from oc.model.sandbox import Size
 
 RECORD = "record.json"  # stays here
@@ -73,9 +74,9 @@ class Shelf:
         return (self.path(id) / RECORD).exists()
 
     def ids(self) -> list[str]:
-        """Oldest first."""
-        kept = [path for path in self._directory.iterdir() if (path / RECORD).exists()]
-        return [path.name for path in sorted(kept, key=lambda path: path.stat().st_mtime) if path.suffix != HALF]
+        """Of what is for the blob store; oldest first."""
+        kept = [path for path in self._directory.iterdir() if UUID.fullmatch(path.name) and (path / RECORD).exists()]
+        return [path.name for path in sorted(kept, key=lambda path: path.stat().st_mtime)]
 
     def record(self, id: str) -> Artifact:
         """Raises NotFound."""

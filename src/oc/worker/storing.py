@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -33,7 +34,7 @@ class Storing:
         self._in_use: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Stores whatever waits, until it is cancelled."""
+        """Removes what was half-made, then stores whatever waits, until it is cancelled."""
         while True:
             self._wake.clear()
             waits = [await self._store(id) for id in await threads.call(self._waiting)]
@@ -74,7 +75,7 @@ class Storing:
         return Base(contents.base, self._shelf.files(contents.base) if self._shelf.has(contents.base) else {})
 
     @contextlib.asynccontextmanager
-    async def holding(self, id: str):  # type: ignore[no-untyped-def]
+    async def holding(self, id: str) -> AsyncIterator[Path]:
         """The artifact's directory on this host, fetched when it is not there, kept while the context lasts.
 
         Raises NotFound, BlobUnavailable, BlobCorrupt.
