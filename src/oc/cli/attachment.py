@@ -1,7 +1,8 @@
 """Watching a session: its output here, our input there, over as many connections as it takes (contract 3.1).
 
-With `X-OC-Attach: 1` the server tells where output begins and how much input was taken, so that after a loss both go
-on at the very byte where they stopped. A server that does not know this is watched over one connection.
+With `X-OC-Attach: 1` the server tells where output begins and how much input was taken, and is told how much output
+was written here (`acks=1`), so that after a loss both go on at the very byte where they stopped. A server that does
+not know this is watched over one connection.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 
 from oc.cli import websocket
 from oc.cli.api import path
-from oc.cli.errors import ApiError, CliError, Unreachable
+from oc.cli.errors import TRANSIENT, ApiError, CliError, Unreachable
 from oc.cli.frames import NORMAL, PING, Closed
 from oc.cli.patience import Patience
 from oc.cli.transcript import CHANNELS, Transcript
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 EXTENSION = {"X-OC-Attach": "1"}
 EXIT, PLACE, TAKEN = 3, 5, 6
-TRANSIENT = frozenset({502, 503, 504})  # a server, or what stands before it, that is starting
+ACK_BYTES = 128 << 10  # the server sends no more than a few times this without an acknowledgement
+ACK_S = 0.05  # a shorter pause in the output is none
 IDLE_S = 25.0  # a ping then keeps proxies from forgetting the connection
 STEADY_S = 10.0  # a connection that has lived this long was a good one
 LONGEST_EVENT = 64
@@ -50,7 +52,7 @@ class Attachment:
     def __init__(self, api: Api, sandbox: str, session: str, *, input: Input, whole: bool) -> None:
         self._api = api
         reader = os.urandom(8).hex()  # names our place in the output over all our connections
-        self._target = f"{path('sandboxes', sandbox, 'exec', session)}?reader={reader}&offset="
+        self._target = f"{path('sandboxes', sandbox, 'exec', session)}?reader={reader}&acks=1&offset="
         self._input = input
         self._transcript = Transcript(whole=whole)
         self._patience = Patience(api.origin.url, again(sandbox, session))
@@ -103,6 +105,7 @@ class Attachment:
                 return self._exit_code
             if moved != (self._transcript.offset, self._input.taken):
                 self._patience.renew()
+            self._acknowledge(connection, ACK_BYTES)
             self._send(connection)
             self._wait(connection)
 
@@ -111,12 +114,27 @@ class Attachment:
         if self._placed and self._input.wanted:
             reading.append(self._input.descriptor)
         writing = [connection] if connection.sending else []
-        timeout_s = 0 if connection.buffered else IDLE_S
+        timeout_s = 0 if connection.buffered else ACK_S if self._owed else IDLE_S
         readable, writable, _ = select.select(reading, writing, [], timeout_s)
         if self._input.descriptor in readable:
             self._input.read()
         if timeout_s and not readable and not writable:
+            self._idle(connection)
+
+    def _idle(self, connection: WebSocket) -> None:
+        if self._owed:
+            self._acknowledge(connection, 1)
+        else:
             connection.send(b"", PING)
+
+    @property
+    def _owed(self) -> int:
+        """Bytes of output that the server waits to hear about."""
+        return self._transcript.owed if self._placed and self._resumable else 0
+
+    def _acknowledge(self, connection: WebSocket, least: int) -> None:
+        if self._owed >= least:
+            connection.send(self._transcript.acknowledgement())
 
     def _send(self, connection: WebSocket) -> None:
         connection.flush()

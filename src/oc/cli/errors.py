@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 LOCAL, CLIENT, CONFLICT, SERVER = 1, 3, 4, 5  # exit codes (command line contract)
+TRANSIENT = frozenset({502, 503, 504})  # statuses of a server, or of what stands before it, that is starting
 INTERRUPTED = 130
 READER_GONE = 141  # what a shell shows for a program that SIGPIPE has ended
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+
 from oc.cli import output
 from oc.cli.errors import CliError
 
 CHANNELS = {1: output.STDOUT, 2: output.STDERR}  # contract 3.1
+GOT = 7
 
 
 class Transcript:
@@ -15,6 +18,7 @@ class Transcript:
         self.offset = 0  # of the first byte that has not been written here
         self._whole = whole
         self._skip = 0
+        self._acknowledged = 0
         self._channel = 0
         self._pieces: list[memoryview] = []
 
@@ -25,7 +29,18 @@ class Transcript:
             raise CliError(f"{offset - self.offset} bytes of output are lost: the sandbox no longer has them")
         self.offset = max(offset, self.offset)
         self._skip = self.offset - offset
+        self._acknowledged = offset
         self._whole = True
+
+    @property
+    def owed(self) -> int:
+        """Bytes that this connection has brought, that are written here, and that were not acknowledged yet."""
+        return self.offset - self._skip - self._acknowledged
+
+    def acknowledgement(self) -> bytes:
+        """The frame that tells how far this connection's output is written here: never beyond what it has brought."""
+        self._acknowledged += self.owed
+        return struct.pack("!BQ", GOT, self._acknowledged)
 
     def add(self, channel: int, piece: memoryview) -> None:
         """Valid until `flush`."""
