@@ -30,7 +30,7 @@ def id(stack: Stack) -> str:
         ("oc exec $ID --wait -- apt update", "Reading package lists"),
         ("oc exec $ID --wait -- apt install -y tree", "Setting up tree"),
         ("oc exec $ID --wait -- tree --version", "tree v"),
-        ("oc exec $ID --wait -- pip install six", "Successfully installed six"),
+        ("oc exec $ID --wait -- pip install flask", "Successfully installed"),
         ("oc exec $ID --wait --cwd /srv -- npm install is-number", "added 1 package"),
         ("oc exec $ID -- node -e \"console.log('hello')\"", "hello\n"),
         ("oc exec $ID -- echo hi there", "hi there\n"),

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypedDict
 
 from oc.blobs.store import open_store
+from oc.host import pool
 from oc.runtime.fake.disks import NoImages, PlainDisks
 from oc.runtime.fake.driver import FakeDriver
 from oc.runtime.fake.network import NoNetwork
+from oc.runtime.gvisor.driver import GvisorDriver
 from oc.settings import Settings
+from oc.worker.disks import Disks
+from oc.worker.images import Images
 from oc.worker.journal import Journal
+from oc.worker.network import Network
 from oc.worker.parts import Parts
 from oc.worker.shelf import Shelf
 from oc.worker.storing import Storing
@@ -22,18 +28,39 @@ class Artifacts(TypedDict):
 
 
 def _fake(settings: Settings) -> Parts:
-    pool, roots = settings.data_dir / "pool", settings.run_dir / "roots"
-    pool.mkdir(parents=True, exist_ok=True)
+    directory, roots = settings.data_dir / "pool", settings.run_dir / "roots"
+
+    async def open_pool() -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+
     return Parts(
         driver=FakeDriver(settings.agent, settings.run_dir / "fake"),
         network=NoNetwork(settings.run_dir / "network"),
-        disks=PlainDisks(pool / "disks", roots),
+        disks=PlainDisks(directory / "disks", roots),
         images=NoImages(),
         journal=_journal(settings),
         **_artifacts(settings),
-        pool=pool,
+        pool=directory,
         roots=roots,
         disk_reserve_mb=settings.disk_reserve_mb,
+        open_pool=open_pool,
+    )
+
+
+def _gvisor(settings: Settings) -> Parts:
+    images = Images(settings)
+    directory = settings.data_dir / "pool"
+    return Parts(
+        driver=GvisorDriver(settings.run_dir, settings.instance),
+        network=Network(settings),
+        disks=Disks(settings, images),
+        images=images,
+        journal=_journal(settings),
+        **_artifacts(settings),
+        pool=directory,
+        roots=settings.run_dir / "roots",
+        disk_reserve_mb=settings.disk_reserve_mb,
+        open_pool=partial(pool.ensure, directory, settings.pool_mb),
     )
 
 
@@ -47,7 +74,7 @@ def _artifacts(settings: Settings) -> Artifacts:
     return {"shelf": shelf, "storing": Storing(shelf, blobs, settings.artifact_cache_mb << 20)}
 
 
-RUNTIMES: dict[str, Callable[[Settings], Parts]] = {"fake": _fake}
+RUNTIMES: dict[str, Callable[[Settings], Parts]] = {"auto": _gvisor, "gvisor": _gvisor, "fake": _fake}
 
 
 def assemble(settings: Settings) -> Parts:

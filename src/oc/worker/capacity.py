@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from oc.host import pool
 from oc.model.errors import Unavailable
 from oc.model.sandbox import Size
 
@@ -22,15 +22,15 @@ class Host:
     pool_free_mb: int
 
 
-def look(pool: Path) -> Host:
-    """`pool` is a directory on the file system that holds the disks."""
+def look(directory: Path) -> Host:
+    """`directory` is the pool's."""
     lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
     kilobytes = {fields[0]: int(fields[1]) for fields in lines}
     return Host(
         cpus=len(os.sched_getaffinity(0)),
         memory_mb=kilobytes["MemTotal:"] >> 10,
         memory_available_mb=kilobytes["MemAvailable:"] >> 10,
-        pool_free_mb=shutil.disk_usage(pool).free >> 20,
+        pool_free_mb=pool.free_mb(directory),
     )
 
 

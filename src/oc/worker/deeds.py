@@ -5,6 +5,7 @@ The order of effects is a table; `faults.EFFECTS` names the same effects as cras
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
 
@@ -141,7 +142,8 @@ async def _adopt_running(sandbox: Sandbox, _: Record) -> None:
     if death is not None:
         await lose(sandbox, death)
         return
-    await sandbox.parts.driver.resume(sandbox.id)  # it stood still if it was just being saved
+    with contextlib.suppress(Failed):  # it only stands still if it was just being saved
+        await sandbox.parts.driver.resume(sandbox.id)
     try:
         await sandbox.connected(ADOPT_S)
     except Unavailable as error:  # it may be slow, or paused: whoever asks for it later tries again

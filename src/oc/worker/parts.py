@@ -52,7 +52,7 @@ class Network(Protocol):
 class Disks(Protocol):
     async def create(self, id: str, image: str, disk_mb: int) -> None: ...
 
-    async def adopt(self, id: str, disk: Path, disk_mb: int) -> None:
+    async def adopt(self, id: str, disk: Path) -> None:
         """As `create`, from the disk of an artifact."""
         ...
 
@@ -97,9 +97,10 @@ class Parts:
     journal: Journal
     shelf: Shelf
     storing: Storing
-    pool: Path  # a directory on the file system that holds the disks
+    pool: Path  # the directory that holds the disks
     roots: Path  # disks are mounted in it, by id
     disk_reserve_mb: int
+    open_pool: Callable[[], Awaitable[None]]  # makes or mounts it: after a reboot no disk is seen before
     connect: Connect = Link.open
     starts: asyncio.Semaphore = field(default_factory=_gate)
     removals: asyncio.Semaphore = field(default_factory=_gate)

@@ -26,7 +26,8 @@ class Preparation:
                 await self._images.ensure(self._progress)
                 self.detail = None
             except (OpenComputerError, OSError) as error:
-                self._progress(f"the base image cannot be made: {error}")
+                log.exception("the base image cannot be made")
+                self.detail = f"the base image cannot be made: {error}"
                 await asyncio.sleep(AGAIN_S)
 
     def _progress(self, text: str) -> None:

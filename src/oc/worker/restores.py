@@ -55,7 +55,7 @@ async def _check(sandbox: Sandbox, origin: Checkpoint, contents: Contents) -> No
 async def _start(sandbox: Sandbox, record: Record, origin: Checkpoint, contents: Contents) -> None:
     saved = sandbox.parts.shelf.path(origin.id)
     faults.here("create:disk")
-    await sandbox.parts.disks.adopt(sandbox.id, saved / DISK, record.spec.size.disk_mb)
+    await sandbox.parts.disks.adopt(sandbox.id, saved / DISK)
     if origin.memory:
         await starting.boot(sandbox, record, saved / MEMORY, bytes.fromhex(contents.token))
     else:

@@ -47,6 +47,7 @@ class Supervisor:
         """Adopts what a former worker left and removes what has no record; then sandboxes can be asked for."""
         self._spawn(children.reap_orphans())
         self.build = await self.parts.driver.build()
+        await self.parts.open_pool()
         await self.parts.network.open()
         await threads.call(self.parts.shelf.open)
         await self._adopt(await threads.call(self.parts.journal.open))
@@ -63,7 +64,9 @@ class Supervisor:
         await self.parts.network.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+        task = asyncio.create_task(work)
+        task.add_done_callback(_ended)
+        self._tasks.append(task)
 
     async def _adopt(self, records: dict[str, Record]) -> None:
         strays = await self.parts.found() - records.keys()
@@ -163,3 +166,9 @@ class Supervisor:
     def _present(self) -> Iterator[Actor]:
         """Without those that wait for their turn to be made: nothing of them is there yet."""
         return (actor for actor in self._actors.values() if actor.sandbox.record is not None)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    """What goes on beside the requests never ends by itself, unless it is done: a fault in it must not stay unseen."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("a task of the worker failed", exc_info=error)

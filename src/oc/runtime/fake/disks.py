@@ -20,7 +20,7 @@ class PlainDisks:
     async def create(self, id: str, image: str, disk_mb: int) -> None:
         (self._disks / id).mkdir(parents=True)
 
-    async def adopt(self, id: str, disk: Path, disk_mb: int) -> None:
+    async def adopt(self, id: str, disk: Path) -> None:
         (self._disks / id).mkdir(parents=True)
         await threads.call(shutil.unpack_archive, disk, self._disks / id, "tar")
 

@@ -36,7 +36,7 @@ ENTER = """
 set -e
 mount -t tmpfs fake "$1/top"
 cd "$1/top"
-for d in etc home root srv tmp var; do
+for d in etc home root tmp; do
     mkdir -p $d/upper $d/work
     mount -t overlay -o lowerdir=/$d,upperdir=$d/upper,workdir=$d/work fake /$d
 done

@@ -44,6 +44,7 @@ from oc.worker.agent.pipe import Pipe
 from oc.worker.agent.stream import Stream
 
 MAX_ENTRIES = 50_000  # of one directory that are listed
+CLOSE_S = 2.0  # a sandbox that reads nothing would hold a close for ever
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.002, 0.05
 FIRST_LIMIT_S, LONGEST_LIMIT_S = 0.25, 2.0  # a SYN that came before the sandbox had its address is never answered
 
@@ -99,9 +100,14 @@ class Link:
             raise Unavailable(self._reason)
 
     async def close(self) -> None:
-        """Closes the connection; anonymous readers lose their places, named ones keep them for a while."""
+        """Closes the connection, within CLOSE_S; anonymous readers lose their places, named ones keep them a while."""
         self._connection.close("the connection was closed")
-        await self.closed.wait()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self.closed.wait()
+        except TimeoutError:
+            self._connection.abort("the sandbox takes nothing more")
+            await self.closed.wait()
 
     # --- from the agent ---
 

@@ -1,0 +1,128 @@
+"""A driver with all that it stands on, for one test: real disks, real network, real runsc, our agent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from oc.host import cgroup, children
+from oc.model.ids import new_sandbox, new_session
+from oc.runtime.driver import Endpoint, Launch
+from oc.runtime.gvisor.driver import GvisorDriver
+from oc.settings import Settings
+from oc.wire.messages import TOKEN_BYTES, Configure, Output, Start
+from oc.worker.agent.link import Link
+from oc.worker.disks import Disks
+from oc.worker.images import Images
+from oc.worker.network import Network
+from tests.system.base import BUILD, DISK_MB
+
+PATIENCE_S = 60.0
+
+
+def _settings() -> Settings:
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return Settings(
+        data_dir=BUILD / "pool",
+        run_dir=Path(f"/run/opencomputer-g{number}"),
+        instance=f"g{number}",
+        network=IPv4Network(f"10.{210 + number}.0.0/16"),
+        disk_reserve_mb=512,
+    )
+
+
+@dataclass
+class Bench:
+    images: Images
+    settings: Settings = field(default_factory=_settings)
+    made: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.driver = self.new_driver()
+        self.disks = Disks(self.settings, self.images)
+        self.network = Network(self.settings)
+
+    def new_driver(self) -> GvisorDriver:
+        """What a worker that has just been started has."""
+        return GvisorDriver(self.settings.run_dir, self.settings.instance)
+
+    async def launch(self, memory_mb: int = 512, cpus: float = 1.0) -> Launch:
+        """Everything that a sandbox needs before it starts."""
+        id = new_sandbox()
+        self.made.append(id)
+        await self.disks.create(id, "base", DISK_MB)
+        root = await self.disks.mount(id)
+        attached = await self.network.attach(id)
+        token = secrets.token_bytes(TOKEN_BYTES)
+        return Launch(id, root, str(attached.netns), attached.address, token, cpus, memory_mb)
+
+    async def moved(self, launch: Launch, memory: Path) -> Launch:
+        """The same sandbox about to be resumed, elsewhere in the network: gVisor has used up its namespace."""
+        attached = await self.network.attach(launch.id)
+        return replace(launch, netns=str(attached.netns), address=attached.address, memory=memory)
+
+    async def clear(self) -> None:
+        for id in self.made:
+            await self.driver.remove(id)
+            await self.network.detach(id)
+            await self.disks.unmount(id)
+            await self.disks.delete(id)
+
+
+@asynccontextmanager
+async def bench(images: Images) -> AsyncIterator[Bench]:
+    """Nothing of it outlives the block, whatever happens in it."""
+    children.become_subreaper()
+    reaper = asyncio.create_task(children.reap_orphans())
+    made = Bench(images)
+    try:
+        await made.network.open()
+        yield made
+    finally:
+        await made.clear()
+        await made.network.close()
+        await made.network.clear()
+        await cgroup.remove_all(made.settings.instance)
+        shutil.rmtree(made.settings.run_dir, ignore_errors=True)
+        reaper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reaper
+        children.reap()
+
+
+@asynccontextmanager
+async def linked(endpoint: Endpoint) -> AsyncIterator[Link]:
+    """A link to a sandbox's agent, configured as after a start."""
+    link = await Link.open(endpoint, PATIENCE_S)
+    try:
+        await link.configure(Configure(0, secrets.token_bytes(64), "sandbox", b"", ()))
+        yield link
+    finally:
+        await link.close()
+
+
+async def sh(link: Link, script: str) -> str:
+    """What a shell script prints, once it has ended."""
+    output = b""
+    async with await link.launch(_start(script)) as attachment:
+        async for item in attachment:
+            if isinstance(item, Output):
+                output += item.data
+    return output.decode()
+
+
+async def spawn(link: Link, script: str) -> None:
+    """A shell script that goes on by itself."""
+    await link.start(_start(script))
+
+
+def _start(script: str) -> Start:
+    return Start(new_session(), ("sh", "-c", script), (), "", "", 0, 24, 80, 0, 0, 0)
