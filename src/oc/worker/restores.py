@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from oc.host import threads
-from oc.model.errors import Conflict, NotSupported, OpenComputerError
+from oc.model.errors import Conflict, Failed, NotSupported, OpenComputerError
 from oc.model.sandbox import Checkpoint, Observed, Spec
 from oc.wire.messages import TOKEN_BYTES
 from oc.worker import faults, saves, starting
@@ -85,7 +85,9 @@ async def restore(sandbox: Sandbox, origin: Checkpoint) -> Observed:
         except (OSError, OpenComputerError) as error:
             log.warning("restore failed; going back", sandbox=sandbox.id, reason=str(error))
             await undo(sandbox, before)
-            raise
+            if isinstance(error, OpenComputerError):
+                raise
+            raise Failed(f"sandbox {sandbox.id} cannot be restored, and runs on as it was: {error}") from error
     faults.here("restore:running")
     await sandbox.write(msgspec.structs.replace(before, step=Step.RUNNING, base=origin.id))
     await drop_undo(sandbox)
