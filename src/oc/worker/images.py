@@ -26,8 +26,9 @@ UNPACK_S = 600
 
 # Mounts of these programs are theirs alone. On the host they could outlive a killed worker, whose successor would
 # remove the directory with all that is mounted in it; and a copy in somebody else's namespace would keep an image
-# mounted that is being checked and cloned.
-APART = ("unshare", "--mount")
+# mounted that is being checked and cloned. They and all that they start die with the worker: with the thread that waits
+# for them, to be exact (PR_SET_PDEATHSIG(2const)).
+APART = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 UNPACK = """\
 mount -t ext4 -o loop,noatime,noinit_itable "$2" "$3"
 tar --extract --numeric-owner --xattrs --xattrs-include='*' --file "$1" --directory "$3"

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
+import fcntl
 import secrets
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from oc.host import cgroup, children
+from oc.host import cgroup
 from oc.model.ids import new_sandbox, new_session
 from oc.runtime.driver import Endpoint, Launch
 from oc.runtime.gvisor.driver import GvisorDriver
@@ -28,13 +27,26 @@ from tests.system.base import BUILD, DISK_MB
 PATIENCE_S = 60.0
 
 
-def _settings() -> Settings:
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+@contextmanager
+def _slot() -> Iterator[Settings]:
+    """Names on the host that no other test has at the same time, of this session or another."""
+    for number in range(16):
+        with (BUILD / f"gvisor-{number}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield _settings(number)
+            return
+    raise AssertionError("all slots are taken")
+
+
+def _settings(number: int) -> Settings:
     return Settings(
-        data_dir=BUILD / "pool",
+        data_dir=BUILD / "pool" / "gvisor" / f"g{number}",
         run_dir=Path(f"/run/opencomputer-g{number}"),
         instance=f"g{number}",
-        network=IPv4Network(f"10.{210 + number}.0.0/16"),
+        network=IPv4Network(f"10.{200 + number}.128.0/24"),
         disk_reserve_mb=512,
     )
 
@@ -42,10 +54,10 @@ def _settings() -> Settings:
 @dataclass
 class Bench:
     images: Images
-    settings: Settings = field(default_factory=_settings)
-    made: list[str] = field(default_factory=list)
+    settings: Settings
 
     def __post_init__(self) -> None:
+        (self.settings.data_dir / "pool").mkdir(parents=True, exist_ok=True)
         self.driver = self.new_driver()
         self.disks = Disks(self.settings, self.images)
         self.network = Network(self.settings)
@@ -57,7 +69,6 @@ class Bench:
     async def launch(self, memory_mb: int = 512, cpus: float = 1.0) -> Launch:
         """Everything that a sandbox needs before it starts."""
         id = new_sandbox()
-        self.made.append(id)
         await self.disks.create(id, "base", DISK_MB)
         root = await self.disks.mount(id)
         attached = await self.network.attach(id)
@@ -70,7 +81,9 @@ class Bench:
         return replace(launch, netns=str(attached.netns), address=attached.address, memory=memory)
 
     async def clear(self) -> None:
-        for id in self.made:
+        """Also what a killed test left in this slot."""
+        parts = (self.driver.running(), self.network.present(), self.disks.mounted(), self.disks.present())
+        for id in set().union(*await asyncio.gather(*parts)):
             await self.driver.remove(id)
             await self.network.detach(id)
             await self.disks.unmount(id)
@@ -80,22 +93,19 @@ class Bench:
 @asynccontextmanager
 async def bench(images: Images) -> AsyncIterator[Bench]:
     """Nothing of it outlives the block, whatever happens in it."""
-    children.become_subreaper()
-    reaper = asyncio.create_task(children.reap_orphans())
-    made = Bench(images)
-    try:
-        await made.network.open()
-        yield made
-    finally:
-        await made.clear()
-        await made.network.close()
-        await made.network.clear()
-        await cgroup.remove_all(made.settings.instance)
-        shutil.rmtree(made.settings.run_dir, ignore_errors=True)
-        reaper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await reaper
-        children.reap()
+    with _slot() as settings:
+        made = Bench(images, settings)
+        try:
+            await made.clear()
+            await made.network.open()
+            yield made
+        finally:
+            await made.clear()
+            await made.network.close()
+            await made.network.clear()
+            await cgroup.remove_all(settings.instance)
+            for directory in (settings.run_dir, settings.data_dir):
+                shutil.rmtree(directory, ignore_errors=not directory.exists())
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ def last_words(bundle: Bundle) -> str:
 
 def _message(line: str) -> str:
     try:
-        return first_line(json.loads(line)["msg"])
+        return first_line(str(json.loads(line)["msg"]))
     except (ValueError, LookupError, TypeError):  # cut off, or of a build that writes text
         return first_line(line)
 

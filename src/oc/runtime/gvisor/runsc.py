@@ -29,6 +29,8 @@ REQUIRED = frozenset({"platform", "network", "directfs", "overlay2"})
 
 # Builds before gVisor commit 19f6b0c07 take a network namespace that has `rmem_default` for the host's own.
 HIDE_RMEM_DEFAULT = "mount -t tmpfs none /proc/sys/net"
+# What is unmounted on the host meanwhile goes here too, where the host's mounts are shared (as systemd makes them).
+APART = ["unshare", "--mount", "--propagation", "slave"]
 
 
 class Runsc:
@@ -66,4 +68,4 @@ class Runsc:
         lines = [f"echo $$ >{shlex.quote(str(group / 'cgroup.procs'))}" for group in groups]
         lines += [HIDE_RMEM_DEFAULT] if self._hide else []
         script = " && ".join([*lines, f"exec {shlex.join(command)} </dev/null >/dev/null 2>&1"])
-        return [*(["unshare", "--mount"] if self._hide else []), "sh", "-c", script]
+        return [*(APART if self._hide else []), "sh", "-c", script]
