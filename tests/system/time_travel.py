@@ -19,6 +19,7 @@ from tests.system.stack import Stack, wait_for
 
 FIDELITY = Path(__file__).with_name("fidelity")
 DISK_MARK = "/srv/generation"
+SETTLE_S = 300.0  # saving and storing gigabytes on a busy machine
 MEMORY_MARK = "/dev/shm/generation"  # a tmpfs inside the sandbox: memory that a shell can read
 
 
@@ -83,15 +84,19 @@ class Timeline:
     def begin_checkpoint(self, id: str, **body: Any) -> dict[str, Any]:
         name = body.pop("name", f"checkpoint-{next(self._numbers)}")
         made: dict[str, Any] = self.call("POST", f"/{id}/checkpoints", 201, name=name, **body)
-        self._checkpoints.append((id, made["id"]))
+        self.adopt_checkpoint(id, made["id"])
         return made
+
+    def adopt_checkpoint(self, id: str, checkpoint: str) -> None:
+        self._checkpoints.append((id, checkpoint))
 
     def checkpoint(self, id: str, **body: Any) -> str:
         return str(self.settled(id, self.begin_checkpoint(id, **body)["id"], "ready")["id"])
 
     def settled(self, id: str, checkpoint: str, *states: str) -> dict[str, Any]:
         """The checkpoint once it is no longer processing, in one of the states."""
-        found: dict[str, Any] = wait_for(lambda: self._settled(id, checkpoint), f"checkpoint {checkpoint} to settle")
+        what = f"checkpoint {checkpoint} to settle"
+        found: dict[str, Any] = wait_for(lambda: self._settled(id, checkpoint), what, SETTLE_S)
         assert found["status"] in states, found
         return found
 
@@ -136,17 +141,19 @@ class Timeline:
 
     def marks(self, id: str) -> tuple[str, str]:
         """Of the disk and of the memory; empty when there is none."""
-        disk, memory = self.sh(id, f"for f in {DISK_MARK} {MEMORY_MARK}; do cat $f 2>&- || echo; done").split("\n")[:2]
+        disk, memory = self.sh(id, f"for f in {DISK_MARK} {MEMORY_MARK}; do cat $f 2>/dev/null || echo; done").split(
+            "\n"
+        )[:2]
         return disk, memory
 
     def hold(self, id: str, *options: str) -> None:
-        """Starts the fidelity program; returns when it answers."""
+        """Starts the fidelity program, with a nameless file in `/tmp` too; it answers then."""
         with self.stack.api() as api:
             for source in FIDELITY.glob("*.py"):
                 path = {"path": f"/opt/fidelity/{source.name}"}
                 answer = api.put(f"/sandboxes/{id}/files", params=path, content=source.read_bytes())
                 assert answer.status_code == 204, answer.text
-        arguments = ["-m", "fidelity", "hold", "--directory", "/srv/fidelity", *options]
+        arguments = ["-m", "fidelity", "hold", "--directory", "/srv/fidelity", "--unlinked", "/tmp", *options]
         self.call("POST", f"/{id}/exec", 201, cmd="python3", args=arguments, cwd="/opt")
         wait_for(lambda: self._ask(id).code == 0, "the fidelity program to answer")
 
@@ -193,11 +200,16 @@ def _restart(stack: Stack, settings: dict[str, str]) -> None:
     stack.serve()
 
 
-def artifacts(stack: Stack) -> dict[str, dict[str, Any]]:
-    """What the worker says of all that it saved, by id (internal call, over its own socket)."""
+def worker_call(stack: Stack, method: str, path: str, **body: str) -> httpx.Response:
+    """Asks the worker over its own socket, which only the server does otherwise."""
     transport = httpx.HTTPTransport(uds=str(stack.run_dir / "worker.sock"))
-    with httpx.Client(transport=transport, base_url="http://worker", timeout=60) as worker:
-        answer = worker.get("/artifacts")
+    with httpx.Client(transport=transport, base_url="http://worker", timeout=120) as worker:
+        return worker.request(method, path, json=body or None)
+
+
+def artifacts(stack: Stack) -> dict[str, dict[str, Any]]:
+    """What the worker says of all that it saved, by id."""
+    answer = worker_call(stack, "GET", "/artifacts")
     assert answer.status_code == 200, answer.text
     return {artifact["id"]: artifact for artifact in answer.json()}
 

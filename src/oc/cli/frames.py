@@ -59,15 +59,20 @@ class Decoder:
         self._buffer = memoryview(bytearray(max(BUFFER, 2 * len(received))))
         self._buffer[: len(received)] = received
         self._filled = len(received)
+        self._understood = 0
         self._left = 0  # bytes of the current frame that have not come yet
         self._open = self._final = self._fresh = self._ignored = False
         self.pings: list[bytes] = []  # payloads that wait for a pong
 
     def space(self) -> memoryview:
+        """What has not been understood yet, at most one head and control payload, moves to the front."""
+        rest = bytes(self._buffer[self._understood : self._filled])
+        self._buffer[: len(rest)] = rest
+        self._understood, self._filled = 0, len(rest)
         return self._buffer[self._filled :]
 
     def decode(self, count: int) -> Iterator[tuple[bool, bool, memoryview]]:
-        """Pieces of binary messages: whether it is the first, the last, and its bytes, valid until the next call.
+        """Pieces of binary messages: whether it is the first, the last, and its bytes, valid until the next `space()`.
 
         A message without any bytes gives no piece. Raises Closed.
         """
@@ -95,13 +100,7 @@ class Decoder:
                 position += head
             else:
                 break
-        self._keep(position)
-
-    def _keep(self, position: int) -> None:
-        """What has not been understood yet, at most one head and control payload, moves to the front."""
-        rest = bytes(self._buffer[position : self._filled])
-        self._buffer[: len(rest)] = rest
-        self._filled = len(rest)
+        self._understood = position
 
     def _head(self, at: int) -> tuple[int, bool, int, int] | None:
         """Opcode, whether final, payload size and size of the head itself; None while it is not all there."""

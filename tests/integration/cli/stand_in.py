@@ -3,6 +3,8 @@
 Commands are played: `cat`, `digest` (of its input), `source MB`, `both`, `exit N`, `wait` (for a signal), `deaf` (to
 signals), `vanish`.
 With --cuts, WebSockets are cut off that many times after a while, and are refused once before each return.
+A reader that acknowledges output gets it once, and a window ahead; what it acknowledges before it was sent ends the
+session.
 """
 
 from __future__ import annotations
@@ -29,10 +31,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from tests.integration.cli.stand_in_checkpoints import FAMILY, Checkpoints
+
 KEY = "osb_" + "5" * 64
 CHUNK = 64 << 10
 UNLIMITED = 1 << 62
-STDOUT, STDERR, EXIT, REPLAYED, PLACE, TAKEN = 1, 2, 3, 4, 5, 6
+WINDOW = 512 << 10  # bytes that are sent without an acknowledgement
+STDOUT, STDERR, EXIT, REPLAYED, PLACE, TAKEN, GOT = 1, 2, 3, 4, 5, 6, 7
 BLOCK = bytes(range(256)) * 256
 
 
@@ -44,11 +49,13 @@ class Session:
     argv: list[str]
     output: list[tuple[int, bytes]] = field(default_factory=list)
     taken: dict[str, int] = field(default_factory=dict)
+    got: dict[str, int] = field(default_factory=dict)  # a reader's place: what is before it is not sent again
     places: dict[str, Connection] = field(default_factory=dict)
     input: bytearray = field(default_factory=bytearray)
     ended_input: bool = False
     signals: list[int] = field(default_factory=list)
     places_given_up: list[str] = field(default_factory=list)
+    not_understood: list[int] = field(default_factory=list)
     exit_code: int | None = None
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -87,17 +94,19 @@ def advance(session: Session) -> None:
 
 
 class StandIn:
-    def __init__(self, *, forgets: bool) -> None:
+    def __init__(self, *, forgets: bool, published: bool) -> None:
         self.sessions: dict[str, Session] = {}
         self.requests: list[dict[str, Any]] = []
         self.refusals = 0
         self.forgets = forgets
+        self.published = published
         self.numbers = itertools.count(1)
 
     def app(self) -> Starlette:
         exec_path = "/api/sandboxes/{id}/exec"
         return Starlette(
             routes=[
+                *Checkpoints(self).routes(),
                 Route(
                     "/api/whoami", self.answer({"org_id": "o-1", "user_id": None, "email": None, "org_name": "home"})
                 ),
@@ -140,7 +149,13 @@ class StandIn:
 
     async def seen(self, request: Request) -> Response:
         sessions = {
-            id: {"signals": one.signals, "given_up": one.places_given_up, "readers": list(one.taken)}
+            id: {
+                "signals": one.signals,
+                "given_up": one.places_given_up,
+                "readers": list(one.taken),
+                "got": one.got,
+                "not_understood": one.not_understood,
+            }
             for id, one in self.sessions.items()
         }
         return JSONResponse({"requests": self.requests, "sessions": sessions})
@@ -151,12 +166,18 @@ class StandIn:
             return refused
         if request.method == "POST":
             return JSONResponse(SANDBOX | {"metadata": body.get("metadata", {})}, 201)
+        if request.query_params.get("status") == "all":
+            return JSONResponse(FAMILY)
         return JSONResponse([SANDBOX, SANDBOX | {"sandboxID": "sb-00000002", "status": "\x1b[31mred"}])
 
     async def sandbox(self, request: Request) -> Response:
         if refused := self.refusal(request):
             return refused
-        return JSONResponse(SANDBOX) if request.method == "GET" else Response(status_code=204)
+        if request.method == "DELETE":
+            return Response(status_code=204)
+        id = request.path_params["id"]
+        patch_error = {"patchError": "patch seq 2 failed: exit code 3"} if id == "sb-00000002" else {}
+        return JSONResponse(SANDBOX | {"sandboxID": id} | patch_error)
 
     async def no_content(self, request: Request) -> Response:
         await self.note(request)
@@ -212,7 +233,7 @@ class StandIn:
             self.refusals -= 1
             await websocket.send_denial_response(JSONResponse({"error": "starting"}, 503))
             return
-        extended = websocket.headers.get("x-oc-attach") == "1"
+        extended = websocket.headers.get("x-oc-attach") == "1" and not self.published
         await websocket.accept()
         await Connection(self, session, websocket, extended=extended).serve()
 
@@ -221,7 +242,11 @@ class Connection:
     def __init__(self, server: StandIn, session: Session, websocket: WebSocket, *, extended: bool) -> None:
         self.server, self.session, self.websocket, self.extended = server, session, websocket, extended
         self.reader = websocket.query_params.get("reader", "")
-        self.offset = int(websocket.query_params.get("offset", "0"))
+        self.acks = extended and websocket.query_params.get("acks") == "1"
+        self.offset = int(websocket.query_params.get("offset", "0")) if extended else 0
+        if self.acks:
+            self.offset = session.got[self.reader] = max(self.offset, session.got.get(self.reader, 0))
+        self.sent = self.offset
         session.taken.setdefault(self.reader, 0)
         session.places[self.reader] = self  # a connection that was cut off has nothing more to say
 
@@ -270,8 +295,16 @@ class Connection:
             skipped = min(max(0, self.offset - begins), len(data))
             begins += len(data)
             if skipped < len(data):
+                await self.room()
+                self.sent = begins
                 await self.websocket.send_bytes(bytes((channel,)) + data[skipped:])
         return len(chunks)
+
+    async def room(self) -> None:
+        async with self.session.changed:
+            await self.session.changed.wait_for(
+                lambda: not self.acks or self.sent - self.session.got[self.reader] < WINDOW
+            )
 
     async def inputs(self) -> None:
         while True:
@@ -281,9 +314,24 @@ class Connection:
                     self.session.places_given_up.append(self.reader)
                 return
             data = message.get("bytes") or b""
-            if data[:1] == b"\0" and self.session.places[self.reader] is self:
+            if self.session.places[self.reader] is not self:
+                continue
+            if data[:1] == b"\0":
                 self.take(data[1:])
                 await self.session.change(advance)
+            elif not self.acks or data[0] != GOT:
+                self.session.not_understood.append(data[0])
+            elif not await self.got(*struct.unpack("!Q", data[1:])):
+                await self.websocket.close(1000, "acknowledged what was never sent, or twice")
+                return
+
+    async def got(self, offset: int) -> bool:
+        if not self.session.got[self.reader] < offset <= self.sent:
+            return False
+        async with self.session.changed:
+            self.session.got[self.reader] = offset
+            self.session.changed.notify_all()
+        return True
 
     def take(self, data: bytes) -> None:
         self.session.input += data
@@ -351,7 +399,7 @@ SANDBOX = {
 
 
 async def serve(options: argparse.Namespace) -> None:
-    stand_in = StandIn(forgets=options.forget)
+    stand_in = StandIn(forgets=options.forget, published=options.published)
     inner = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         stand_in.app(), lifespan="off", log_level="critical", ws_per_message_deflate=False, ws_ping_interval=1
@@ -373,6 +421,7 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=0)
     parser.add_argument("--cut-after", type=int, default=UNLIMITED)
     parser.add_argument("--forget", action="store_true", help="when it cuts, it has also lost its sessions")
+    parser.add_argument("--published", action="store_true", help="it does not know what only our own program sends")
     threading.Thread(target=end_with_parent, daemon=True).start()
     asyncio.run(serve(parser.parse_args()))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import io
 import os
 import pty
 import signal
@@ -126,6 +128,42 @@ def test_output_is_whole_over_broken_connections(start: Callable[..., Program], 
     oc = start("--cuts", str(cuts), "--cut-after", str(cut_after))
     ran = oc(*RUN, "source", "24")
     assert (ran.code, hashlib.sha256(ran.out).hexdigest()) == (0, source(24)), ran.err
+
+
+def test_a_pause_in_the_output_is_when_the_rest_is_acknowledged(oc: Program) -> None:
+    with oc.start(*RUN, "deaf") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert acknowledged(oc, at_least=1) == len("ready\n")
+        process.kill()
+
+
+def test_what_was_not_written_is_not_acknowledged(oc: Program) -> None:
+    """A reader that stands still: the program cannot have written more than that has read and the pipe holds."""
+    with oc.start(*RUN, "source", "8") as process:
+        assert process.stdout is not None
+        room = fcntl.fcntl(process.stdout, fcntl.F_GETPIPE_SZ) + io.DEFAULT_BUFFER_SIZE  # of our own reader
+        read = len(process.stdout.read(1 << 20))
+        assert acknowledged(oc, at_least=read // 2) <= read + room
+        process.kill()
+
+
+def acknowledged(oc: Program, at_least: int) -> int:
+    """How much output of the latest session its only reader has acknowledged, once it is that much."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        (got,) = list(oc.seen()["sessions"].values())[-1]["got"].values()
+        if got >= at_least:
+            return int(got)
+        assert time.monotonic() < deadline, f"{got} of {at_least} bytes were acknowledged"
+        time.sleep(0.02)
+
+
+def test_a_server_that_knows_nothing_of_it_is_sent_nothing_of_it(start: Callable[..., Program]) -> None:
+    oc = start("--published")
+    ran = oc(*RUN, "source", "2")
+    assert (ran.code, hashlib.sha256(ran.out).hexdigest()) == (0, source(2))
+    assert [session["not_understood"] for session in oc.seen()["sessions"].values()] == [[]]
 
 
 def test_input_is_whole_over_broken_connections(start: Callable[..., Program]) -> None:

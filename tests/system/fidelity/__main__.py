@@ -1,10 +1,9 @@
-"""`python3 -m fidelity hold` runs until it is killed; `python3 -m fidelity ask` prints what the running one says of itself."""
+"""`python3 -m fidelity hold` runs until it is killed; `python3 -m fidelity ask` prints what that one says of itself."""
 
 from __future__ import annotations
 
 import argparse
 import signal
-import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def main() -> None:
     hold_verb.add_argument("--memory-mb", type=int, default=200)
     hold_verb.add_argument("--port", type=int, default=PORT, help="0 takes a free one")
     hold_verb.add_argument("--directory", type=Path, required=True, help="on the disk, empty")
-    hold_verb.add_argument("--unlinked-on-disk", action="store_true")
+    hold_verb.add_argument("--unlinked", type=Path, action="append", default=[], help="where to hold a nameless file")
     hold_verb.set_defaults(run=hold)
     ask_verb = verbs.add_parser("ask")
     ask_verb.add_argument("--port", type=int, default=PORT)
@@ -47,13 +46,11 @@ def hold(options: argparse.Namespace) -> None:
         Reading(options.directory),
         Writing(options.directory),
         Locked(options.directory),
-        Unlinked(Path(tempfile.gettempdir()), "unlinked"),
+        *(Unlinked(directory) for directory in options.unlinked),
         *channels(),
         Timer(),
         Thread(),
     ]
-    if options.unlinked_on_disk:
-        probes.append(Unlinked(options.directory, "unlinked on disk"))
     print(serve(Examiner(probes, lambda: counter.number), options.port), flush=True)
     while True:
         signal.pause()

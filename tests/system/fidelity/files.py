@@ -72,9 +72,9 @@ class Locked:
 
 
 class Unlinked:
-    def __init__(self, directory: Path, name: str) -> None:
-        self.name = name
-        path = directory / f"{name}-{os.getpid()}"
+    def __init__(self, directory: Path) -> None:
+        self.name = f"unlinked in {directory}"
+        path = directory / f"unlinked-{os.getpid()}"
         self._contents = known_bytes(str(path), UNLINKED_BYTES)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         os.write(self._file, self._contents)

@@ -1,4 +1,4 @@
-"""What the program holds: each probe makes its thing once, and is asked any number of times whether it is still right."""
+"""What the program holds: each probe makes its thing once, and is asked again and again whether it is still right."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Terminal:
         self._seed, self._turn = seed, 0
         self.pid, self._terminal = pty.fork()
         if not self.pid:
-            os.execvp(SHELL[0], SHELL)  # noqa: S606 - a shell is what is wanted
+            os.execvp(SHELL[0], SHELL)
         termios.tcsetwinsize(self._terminal, SIZE)
         self._type(f"cd /; kept={seed}; turn=0")
 

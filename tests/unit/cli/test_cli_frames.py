@@ -18,12 +18,12 @@ unhurried = settings(deadline=None, max_examples=50)  # a busy machine is no fai
 
 
 def receive(decoder: Decoder, data: bytes, step: int) -> list[bytes]:
-    """Whole messages out of pieces."""
+    """Whole messages out of pieces, which are looked at as late as they may be."""
     messages, message = [], b""
     for at in range(0, len(data), step):
         part = data[at : at + step]
         decoder.space()[: len(part)] = part
-        for first, last, piece in decoder.decode(len(part)):
+        for first, last, piece in list(decoder.decode(len(part))):
             message = bytes(piece) if first else message + piece
             if last:
                 messages.append(message)
@@ -55,6 +55,15 @@ def test_fragments_are_one_message_with_a_ping_between(payload: bytes, step: int
     decoder = Decoder()
     assert receive(decoder, data, step) == [payload * 2, b"next"]
     assert decoder.pings == [b"there?"]
+
+
+def test_a_piece_stays_as_it_is_although_the_next_head_has_begun() -> None:
+    decoder = Decoder()
+    data = server_frame(frames.BINARY, b"abcdef") + server_frame(frames.BINARY, bytes(200))
+    for part, expected in ((data[:5], [b"abc"]), (data[5:11], [b"def"])):
+        decoder.space()[: len(part)] = part
+        pieces = list(decoder.decode(len(part)))
+        assert [bytes(piece) for _, _, piece in pieces] == expected
 
 
 def test_what_came_with_the_handshake_is_decoded_first() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import struct
 
 import pytest
 
 from oc.cli import stdin
 from oc.cli.errors import CliError
 from oc.cli.stdin import Input
-from oc.cli.transcript import Transcript
+from oc.cli.transcript import CHANNELS, Transcript
 
 
 @pytest.fixture
@@ -101,3 +102,33 @@ def test_missing_output_is_an_error_but_where_one_comes_late(capfd: pytest.Captu
     for transcript, offset in ((late, 101), (Transcript(whole=True), 1)):
         with pytest.raises(CliError, match="1 bytes of output are lost"):
             transcript.begin(offset)
+
+
+def test_output_is_acknowledged_once_it_is_written_and_as_this_connection_counts(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    transcript = Transcript(whole=True)
+    transcript.begin(0)
+    transcript.add(1, memoryview(b"abcd"))
+    assert transcript.owed == 0
+    transcript.flush()
+    assert (transcript.owed, transcript.acknowledgement(), transcript.owed) == (4, struct.pack("!BQ", 7, 4), 0)
+    transcript.begin(1)
+    assert transcript.owed == 0
+    transcript.add(1, memoryview(b"b"))
+    transcript.flush()
+    assert transcript.acknowledgement() == struct.pack("!BQ", 7, 2)
+    transcript.add(1, memoryview(b"cdef"))
+    transcript.flush()
+    assert transcript.acknowledgement() == struct.pack("!BQ", 7, 6)
+    assert capfd.readouterr().out == "abcdef"
+
+
+def test_output_that_cannot_be_written_is_not_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CHANNELS, 1, -1)
+    transcript = Transcript(whole=True)
+    transcript.begin(0)
+    transcript.add(1, memoryview(b"abcd"))
+    with pytest.raises(OSError, match="descriptor"):
+        transcript.flush()
+    assert transcript.owed == 0
