@@ -47,6 +47,12 @@ void buffer_consume(struct buffer *buffer, size_t size)
 {
     buffer->start += size;
     if (buffer->start == buffer->end)
+        buffer->start = buffer->end = 0;
+}
+
+void buffer_rest(struct buffer *buffer)
+{
+    if (buffer->start == buffer->end)
         buffer_free(buffer);
 }
 

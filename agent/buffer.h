@@ -1,4 +1,4 @@
-/* A queue of bytes: appended at the end, taken from the front. It owns memory only while it holds something. */
+/* A queue of bytes: appended at the end, taken from the front. Its memory stays until `buffer_rest`. */
 #pragma once
 
 #include <stddef.h>
@@ -24,4 +24,6 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t size);
 void buffer_extend(struct buffer *buffer, size_t size);
 void buffer_append(struct buffer *buffer, const void *bytes, size_t size);
 void buffer_consume(struct buffer *buffer, size_t size);
+/* Gives memory back if it holds nothing. New memory is dear in gVisor, so not after every use. */
+void buffer_rest(struct buffer *buffer);
 void buffer_free(struct buffer *buffer);

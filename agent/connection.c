@@ -18,6 +18,7 @@ enum {
     MAX_FIRST_FRAME = 64,
     MAX_EVENT = 64, /* bytes of its text */
     PATIENCE_MS = 5000,
+    REST_MS = 1000,
     READ_SIZE = 128 << 10,
     ROOM = 256 << 10, /* bulk waits while more than this is unsent */
     FULL = 1 << 20,   /* and nothing new is read above this */
@@ -64,6 +65,7 @@ void connection_close(struct connection *connection)
     connection_count--;
     watch_close(&connection->watch);
     timer_stop(&connection->patience);
+    timer_stop(&connection->rest);
     list_remove(&connection->link);
     list_append(&dead, &connection->link);
     while (!list_empty(&connection->streams))
@@ -84,6 +86,13 @@ void connections_sweep(void)
 static void patience_over(struct timer *timer)
 {
     connection_close(LIST_OF(timer, struct connection, patience));
+}
+
+static void rest(struct timer *timer)
+{
+    struct connection *connection = LIST_OF(timer, struct connection, rest);
+    buffer_rest(&connection->in);
+    buffer_rest(&connection->out);
 }
 
 static bool greet(struct connection *connection, const struct message *message)
@@ -180,6 +189,8 @@ void connection_receive(struct connection *connection, const void *bytes, size_t
 
 static void receive(struct connection *connection)
 {
+    if (!timer_running(&connection->rest))
+        timer_start(&connection->rest, REST_MS);
     uint8_t *space = buffer_reserve(&connection->in, READ_SIZE);
     ssize_t size = read(connection->watch.fd, space, connection->welcome ? READ_SIZE : MAX_FIRST_FRAME);
     if (size > 0) {
@@ -251,6 +262,7 @@ struct connection *connection_new(int fd)
     list_init(&connection->streams);
     watch_init(&connection->watch, fd, ready);
     watch_want(&connection->watch, EPOLLIN);
+    timer_init(&connection->rest, rest);
     timer_init(&connection->patience, patience_over);
     timer_start(&connection->patience, PATIENCE_MS);
     return connection;

@@ -14,6 +14,7 @@ struct connection {
     struct list link;
     struct watch watch;
     struct timer patience; /* runs until it has said who it is */
+    struct timer rest;     /* runs while its buffers keep memory */
     struct buffer in, out;
     struct list streams;
     unsigned stream_count;

@@ -64,27 +64,24 @@ static void shut_down(struct forward *forward)
     }
 }
 
-static void drop_waiting(struct forward *forward)
+/* How many of these bytes the server took; when it takes no more all count as taken, and it may still say something. */
+static size_t write_bytes(struct forward *forward, const uint8_t *bytes, size_t size)
 {
-    forward->deaf = true;
-    stream_accept(forward->stream, (uint32_t)buffer_size(&forward->waiting));
-    buffer_free(&forward->waiting);
+    ssize_t written = send(forward->watch.fd, bytes, size, MSG_NOSIGNAL);
+    if (written < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    forward->deaf |= written < 0;
+    size_t taken = written < 0 ? size : (size_t)written;
+    stream_accept(forward->stream, (uint32_t)taken);
+    return taken;
 }
 
 static void write_waiting(struct forward *forward)
 {
-    while (buffer_size(&forward->waiting) > 0) {
-        ssize_t size = send(forward->watch.fd, buffer_front(&forward->waiting), buffer_size(&forward->waiting),
-                            MSG_NOSIGNAL);
-        if (size < 0 && (errno == EAGAIN || errno == EINTR))
-            return;
-        if (size < 0) {
-            drop_waiting(forward); /* it may still have something to say */
-            return;
-        }
-        stream_accept(forward->stream, (uint32_t)size);
-        buffer_consume(&forward->waiting, (size_t)size);
-    }
+    struct buffer *waiting = &forward->waiting;
+    if (buffer_size(waiting) > 0)
+        buffer_consume(waiting, write_bytes(forward, buffer_front(waiting), buffer_size(waiting)));
+    buffer_rest(waiting);
 }
 
 static void send_data(struct forward *forward, const uint8_t *bytes, size_t size)
@@ -163,9 +160,8 @@ static void data(struct stream *stream, const uint8_t *bytes, uint32_t size)
         stream_accept(stream, size);
         return;
     }
-    buffer_append(&forward->waiting, bytes, size);
-    if (forward->connected)
-        write_waiting(forward);
+    size_t taken = forward->connected && buffer_size(&forward->waiting) == 0 ? write_bytes(forward, bytes, size) : 0;
+    buffer_append(&forward->waiting, bytes + taken, size - taken);
     adjust(forward);
 }
 

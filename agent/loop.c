@@ -66,15 +66,15 @@ void loop_init(void)
     epoll_open();
 }
 
-static void add(int fd, struct slot *slot)
+/* A restored epoll may know registrations that we do not (EEXIST), or not know those that we have made (ENOENT). */
+static void enlist(int fd, const struct slot *slot, int operation)
 {
     struct epoll_event event = {
         .events = slot->watch->wanted,
         .data.u64 = (uint64_t)slot->generation << 32 | (uint32_t)fd,
     };
-    /* EEXIST: a restored registration that we know nothing of */
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 && errno == EEXIST)
-        epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event);
+    if (epoll_ctl(epoll_fd, operation, fd, &event) != 0 && (errno == EEXIST || errno == ENOENT))
+        epoll_ctl(epoll_fd, operation == EPOLL_CTL_ADD ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
 }
 
 void loop_rebuild(void)
@@ -83,7 +83,7 @@ void loop_rebuild(void)
     epoll_open();
     for (size_t fd = 0; fd < slot_count; fd++)
         if (slots[fd].watch != NULL)
-            add((int)fd, &slots[fd]);
+            enlist((int)fd, &slots[fd], EPOLL_CTL_ADD);
 }
 
 static struct slot *slot_of(int fd)
@@ -108,15 +108,16 @@ void watch_want(struct watch *watch, uint32_t events)
     if (watch->fd < 0 || watch->wanted == events)
         return;
     struct slot *slot = slot_of(watch->fd);
+    int operation = watch->wanted == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     watch->wanted = events;
-    /* ENOENT: never restored, or of a descriptor that was closed since */
-    epoll_ctl(epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
-    slot->watch = NULL;
-    if (events != 0) {
-        slot->watch = watch;
-        slot->generation = ++last_generation;
-        add(watch->fd, slot);
+    if (events == 0) {
+        epoll_ctl(epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+        slot->watch = NULL;
+        return;
     }
+    if (operation == EPOLL_CTL_ADD)
+        *slot = (struct slot){watch, ++last_generation};
+    enlist(watch->fd, slot, operation);
 }
 
 int watch_release(struct watch *watch)

@@ -7,7 +7,8 @@
 #include "session.h"
 
 enum {
-    READS = 4, /* of one descriptor in a turn */
+    READS = 2,           /* of one descriptor in a turn */
+    MOST_READ = 256 << 10, /* at once */
     QUIET_MS = 200,
     DRAIN_MS = 5000, /* the longest that descendants who go on writing can hold up the end of a session */
     MAX_ABANDONED = 512,
@@ -21,7 +22,7 @@ struct abandoned {
 
 static struct list all_abandoned = {&all_abandoned, &all_abandoned};
 static unsigned abandoned_count;
-static uint8_t scratch[CHUNK];
+static uint8_t scratch[MOST_READ];
 
 /* How many bytes may be read now: no reader's next byte is ever overwritten. */
 static size_t room(const struct session *session)

@@ -57,11 +57,11 @@ static bool trouble(struct child *child, const char *failed, const char *object)
 static void forget_handlers(void)
 {
     static const int HANDLED[] = {SIGCHLD, SIGPIPE, SIGTERM, SIGINT};
-    struct sigaction standard = {.sa_handler = SIG_DFL};
+    static const struct sigaction STANDARD; /* SIG_DFL is zero */
+    static const uint64_t NONE;
     for (size_t i = 0; i < sizeof HANDLED / sizeof *HANDLED; i++)
-        sigaction(HANDLED[i], &standard, NULL);
-    uint64_t none = 0;
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+        sigaction(HANDLED[i], &STANDARD, NULL);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &NONE, NULL, sizeof NONE);
 }
 
 static bool take_descriptors(struct child *child)

@@ -18,19 +18,28 @@ enum {
     MEGABYTE = 1 << 20,
     HEADROOM_MB = 24,
     HEADROOM_PERCENT = 6,
+    PROCESS_KB = 512, /* that a process costs outside of the sandbox's own accounts (0.4 MB measured) */
+    PROCESS_MB = 4, /* that a small program needs in all: without a setting their number follows from it */
+    FEWEST_PROCESSES = 100,
     MAX_PROCESSES = 2000,
-    SHORTEST_MS = 20,
+    MANY = 32,   /* processes, with which looking at each takes a while */
+    GROWTH = 16,     /* processes more than at the last look, or ... */
+    SHRINKAGE_MB = 8, /* ... memory less: the next one comes soon */
+    SHORTEST_MS = 10,
     LONGEST_MS = 400,
     MB_PER_MS = 2, /* no program fills memory faster; half of that is what we count on */
     STUCK_MS = 5000,
     SETTLE_MS = 300, /* from the death of a process until its memory counts as free everywhere */
     PASSES = 10,
+    ROUNDS = 100,
+    QUIET_ROUNDS = 3,
+    ROUND_US = 1000,
     MAX_WORDS = 64,
 };
 
 struct usage {
     uint64_t available; /* bytes */
-    unsigned processes;
+    unsigned processes; /* as PID 1 with their threads: that is cheap to know */
 };
 
 /* Who was killed last; nobody else is while it dies. */
@@ -42,7 +51,8 @@ struct victim {
 
 static bool is_init;
 static uint64_t limit; /* bytes; 0: off */
-static unsigned most_processes = MAX_PROCESSES;
+static unsigned most_processes, alarm_at;
+static struct usage before;
 static unsigned kills;
 static struct timer timer;
 static struct victim victim;
@@ -70,13 +80,20 @@ static uint64_t less(uint64_t from, uint64_t what)
     return from > what ? from - what : 0;
 }
 
+static unsigned count_threads(void)
+{
+    struct sysinfo info = {0};
+    sysinfo(&info);
+    return info.procs;
+}
+
 static struct usage of_machine(void)
 {
     struct meminfo memory = meminfo_read();
-    struct sysinfo info = {0};
-    sysinfo(&info);
+    unsigned processes = count_threads();
     uint64_t total = memory.total != 0 && memory.total < limit ? memory.total : limit;
-    return (struct usage){less(total, less(memory.total, memory.available)), info.procs};
+    uint64_t used = less(memory.total, memory.available) + (uint64_t)processes * PROCESS_KB * 1024;
+    return (struct usage){less(total, used), processes};
 }
 
 static struct usage of_descendants(void)
@@ -109,12 +126,14 @@ static void kill_one(const struct process *process)
 static size_t kill_members(const struct processes *found, pid_t session)
 {
     size_t members = 0;
+    pid_t killed = 0;
     for (size_t i = 0; i < found->count; i++) {
         const struct process *process = &found->all[i];
         if (process->session != session || dead(process))
             continue;
-        if (process->group > 1 && process->group != getpgrp())
+        if (process->group > 1 && process->group != killed)
             kill(-process->group, SIGKILL);
+        killed = process->group;
         kill(process->pid, SIGKILL);
         members++;
     }
@@ -223,17 +242,72 @@ static void relieve_memory(void)
 static void relieve_processes(void)
 {
     struct processes found = processes_scan();
-    const struct process *member = found.count > most_processes ? heaviest_session(&found, false, 1) : NULL;
+    /* Those that were killed before may be dying still; a session with few is not to blame. */
+    const struct process *member = heaviest_session(&found, false, most_processes / 4 + 1);
     if (member != NULL)
         kill_session(member);
     processes_free(&found);
+}
+
+/*
+ * Hundreds of busy processes would leave us no time to find the culprit, so all wait for it. In gVisor a child that is
+ * just being made misses the signal: it is sent until nobody new appears. As an ordinary process we are not alone on
+ * the machine, and kill(2) of -1 would reach everybody there.
+ */
+static void stop_everybody(void)
+{
+    unsigned last = 0, quiet = 0;
+    for (unsigned round = 0; is_init && round < ROUNDS && quiet < QUIET_ROUNDS; round++) {
+        kill(-1, SIGSTOP);
+        usleep(ROUND_US);
+        unsigned now = count_threads();
+        quiet = now == last ? quiet + 1 : 0;
+        last = now;
+    }
+}
+
+/* Who had been stopped before runs on as well: better than the end of everybody. */
+static void resume_everybody(void)
+{
+    if (is_init)
+        kill(-1, SIGCONT);
+}
+
+/* A fork bomb leaves time for little more than one system call, so the alarm comes first and the counting after. */
+static void look_at_processes(unsigned processes)
+{
+    if (processes <= most_processes)
+        alarm_at = most_processes;
+    if (processes <= alarm_at)
+        return;
+    stop_everybody();
+    relieve_processes();
+    resume_everybody();
+    alarm_at = processes + processes / 2; /* they are threads, or dying: the same number is no alarm again */
+}
+
+static void look_at_memory(const struct usage *usage)
+{
+    if (usage->available >= headroom()) {
+        victim.pid = 0;
+        return;
+    }
+    bool hold = usage->processes > MANY;
+    if (hold)
+        stop_everybody();
+    relieve_memory();
+    if (hold)
+        resume_everybody();
 }
 
 /* Soon when memory or processes could run out soon. */
 static int64_t interval(const struct usage *usage)
 {
     int64_t until_full = (int64_t)(usage->available / MEGABYTE) / MB_PER_MS;
-    if (victim.pid != 0 || usage->processes > most_processes / 2 || until_full < SHORTEST_MS)
+    bool hurry = usage->processes > before.processes + GROWTH
+                 || usage->available + (uint64_t)SHRINKAGE_MB * MEGABYTE < before.available;
+    before = *usage;
+    if (hurry || victim.pid != 0 || until_full < SHORTEST_MS)
         return SHORTEST_MS;
     return until_full < LONGEST_MS ? until_full : LONGEST_MS;
 }
@@ -245,29 +319,36 @@ static bool anybody(const struct usage *usage)
 
 static void look(struct timer *expired)
 {
+    if (is_init)
+        look_at_processes(count_threads());
     struct usage usage = is_init ? of_machine() : of_descendants();
-    if (usage.processes > most_processes)
-        relieve_processes();
-    if (usage.available < headroom())
-        relieve_memory();
-    else
-        victim.pid = 0;
+    if (!is_init)
+        look_at_processes(usage.processes);
+    look_at_memory(&usage);
     if (anybody(&usage)) /* else nothing costs nothing */
         timer_start(expired, interval(&usage));
+}
+
+static unsigned process_limit(void)
+{
+    uint64_t most = setting("OC_AGENT_MAX_PROCESSES");
+    if (most == 0) {
+        most = limit / MEGABYTE / PROCESS_MB;
+        most = most < FEWEST_PROCESSES ? FEWEST_PROCESSES : most < MAX_PROCESSES ? most : MAX_PROCESSES;
+    }
+    return most < UINT32_MAX ? (unsigned)most : UINT32_MAX;
 }
 
 void watchdog_init(bool init)
 {
     is_init = init;
     limit = setting("OC_AGENT_MEMORY_MB") * MEGABYTE;
-    uint64_t most = setting("OC_AGENT_MAX_PROCESSES");
-    if (most > 0 && most < UINT32_MAX)
-        most_processes = (unsigned)most;
+    most_processes = alarm_at = process_limit();
     timer_init(&timer, look);
 }
 
 void watchdog_wake(void)
 {
-    if (limit != 0 && !timer_running(&timer))
+    if (limit != 0 && (!timer_running(&timer) || timer.at > loop_now() + SHORTEST_MS))
         timer_start(&timer, SHORTEST_MS);
 }

@@ -4,6 +4,7 @@
 Flags win over the environment, the environment over the file, the file over the defaults.
 """
 
+# ruff: noqa: RUF009 - `_setting` is a dataclasses.field
 from __future__ import annotations
 
 import dataclasses
@@ -100,6 +101,7 @@ class Settings:
         20480, _natural, "Artifacts that are kept on this host beside the blob store, in MB."
     )
     freeze_seconds: int = _setting(600, _natural, "How long a hibernated sandbox stays in memory before it is stored.")
+    bin_dir: Path = _setting(Path("/usr/local/bin"), Path, "Where `oc-host up` links the commands.")
     log_level: str = _setting("info", str, "debug, info, warning or error.")
 
     @property

@@ -23,7 +23,7 @@ import httpx
 
 PATIENCE_S = 90.0
 OC_HOST = Path(sys.executable).with_name("oc-host")
-OC = Path(sys.executable).with_name("oc")
+OC = str(Path(sys.executable).with_name("oc"))
 
 
 @dataclass(frozen=True)

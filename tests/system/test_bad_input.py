@@ -127,8 +127,8 @@ def test_other_organizations_sandbox_does_not_exist(stack: Stack, sandbox: str) 
             ("GET", "/exec"),
             ("GET", "/files?path=/"),
         ]:
-            body = {"json": {"timeout": 5}} if method == "POST" else {}
-            assert api.request(method, f"/sandboxes/{sandbox}{path}", **body).status_code == 404
+            body = {"timeout": 5} if method == "POST" else None
+            assert api.request(method, f"/sandboxes/{sandbox}{path}", json=body).status_code == 404
     assert stack.sh(sandbox, "echo mine").out == "mine\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.system.stack import OC, Ran, Stack, execute
 
 def shell(stack: Stack, script: str, timeout: float = 900) -> Ran:
     environment = stack.user_environment()
-    environment["PATH"] = f"{OC.parent}:{environment['PATH']}"
+    environment["PATH"] = f"{Path(OC).parent}:{environment['PATH']}"
     return execute(["bash", "-c", f"set -o pipefail; {script}"], environment, timeout=timeout)
 
 

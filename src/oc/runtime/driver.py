@@ -1,7 +1,7 @@
 """The seam between a worker and what isolates its sandboxes.
 
-Everything that a driver is told comes in one `Launch`; all that it has made for a sandbox goes with `remove`. Drivers keep
-no state in memory that a new process could not find again: a worker that was killed adopts what runs.
+Everything that a driver is told comes in one `Launch`; all that it has made for a sandbox goes with `remove`. Drivers
+keep no state in memory that a new process could not find again: a worker that was killed adopts what runs.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The promised numbers, as programs that print figures; never timed tests."""

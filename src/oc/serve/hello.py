@@ -1,0 +1,51 @@
+"""The first sandbox, made as anybody would make it: by `oc`, through the API."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+from oc.model.errors import Failed
+from oc.serve import link, service
+from oc.serve.root import person
+from oc.serve.step import progress, step
+from oc.settings import Settings
+
+LONG_S = 120
+GREETING = '. /etc/os-release; echo "Hello from $(hostname): $PRETTY_NAME, $(uname -sr), $(whoami)"'
+NEXT = """
+OpenComputer runs at {url} (API documentation: {url}/docs). Type next:
+
+    ID=$(oc create --json | jq -r '.sandboxID')
+    oc exec $ID -- python3 -c 'print(6 * 7)'
+    oc sandbox kill $ID
+
+`oc --help` lists the commands, `oc doctor` looks at this host, `make down` stops everything.
+Logs: {logs}{reboot}"""
+NO_SYSTEMD = "\nThis host has no systemd: after a reboot, run `make up` again."
+
+
+def say(settings: Settings, url: str) -> None:
+    """Raises Failed with what `oc` said when a step does not work."""
+    with step("First sandbox", "oc create; oc exec ID --wait -- sh -c ...; oc sandbox kill ID"):
+        id = str(json.loads(_oc("create", "--json"))["sandboxID"])
+        try:
+            progress(_oc("exec", id, "--wait", "--", "sh", "-c", GREETING).strip())
+        finally:
+            _oc("sandbox", "kill", id)
+    reboot = "" if service.by_systemd() else NO_SYSTEMD
+    print(NEXT.format(url=url, logs=service.where_logs_are(settings), reboot=reboot))
+
+
+def _oc(*argv: str) -> str:
+    """Runs `oc` with the configuration that was just written, and nothing else."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("OPENCOMPUTER_")}
+    environment = ours | {"HOME": str(person().home)}
+    command = [str(link.program("oc")), *argv]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=LONG_S
+    )
+    if done.returncode != 0:
+        raise Failed(f"oc {argv[0]} ended with {done.returncode}: {done.stderr.strip()}", hint="see: oc-host doctor")
+    return done.stdout

@@ -1,0 +1,20 @@
+"""`oc-host server`: the control plane, not as root."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from oc.serve import part
+from oc.serve.verb import Verb
+from oc.settings import Settings
+
+
+def run(settings: Settings, _: Namespace) -> int:
+    part.enter(settings, "server", settings.server_uid)
+    from oc.server import main  # its libraries are loaded without root's powers
+
+    main.run(settings)
+    return 0
+
+
+VERB = Verb(run)

@@ -1,0 +1,48 @@
+"""Style, types, imports and warnings of the compiler are tests, so that nobody has to remember them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.style.tree import ROOT
+
+SOURCES = ("src", "tests", "bench")
+PROGRAMS = Path(sys.executable).parent
+SHELL = ("scripts/agent", "scripts/down", "scripts/install-packages", "scripts/lock", "scripts/test", "scripts/up")
+
+CHECKS: dict[str, list[str | Path]] = {
+    "ruff check": [PROGRAMS / "ruff", "check", "--no-cache", *SOURCES],
+    "ruff format": [PROGRAMS / "ruff", "format", "--no-cache", "--check", *SOURCES],
+    "mypy": [PROGRAMS / "mypy", "--strict", "-p", "oc", "-p", "tests", "-p", "bench"],
+    "import-linter": [PROGRAMS / "lint-imports", "--no-cache"],
+    "bash": ["bash", "-n", ".ci/run", "scripts/say", "scripts/venv", *SHELL],
+}
+
+
+def run(*argv: str | Path, **environment: str) -> None:
+    done = subprocess.run(
+        argv,
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_check_has_nothing_to_say(name: str) -> None:
+    run(*CHECKS[name], MYPYPATH="src:.")
+
+
+def test_agent_compiles_without_a_warning(tmp_path: Path) -> None:
+    """Its Makefile turns warnings into errors."""
+    run("make", "-C", "agent", f"BUILD={tmp_path}", "-j2")
+    assert (tmp_path / "oc-agent").stat().st_mode & 0o111
