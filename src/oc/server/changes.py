@@ -6,7 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
+from oc.model.errors import Unavailable
+
 T = TypeVar("T")
+
+
+class Stopping(Unavailable):
+    """This server is; the next one goes on with what has begun."""
 
 
 class Change(NamedTuple):
@@ -33,7 +39,12 @@ class Changes:
             await asyncio.wait([last.task])
 
     async def do(self, id: str, name: str, act: Callable[[], Awaitable[T]]) -> T:
-        return await asyncio.shield(self.begin(id, name, act))
+        """Raises Stopping, and what the change raises."""
+        task = self.begin(id, name, act)
+        await asyncio.wait([task])
+        if task.cancelled():
+            raise Stopping("the server is stopping", hint="try again in a few seconds")
+        return task.result()
 
     def begin(self, id: str, name: str, act: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
         last = self._last.get(id)

@@ -9,7 +9,7 @@ import structlog
 
 from oc.model.artifact import Artifact
 from oc.model.errors import BadRequest, NotFound, OpenComputerError
-from oc.server.changes import Changes
+from oc.server.changes import Changes, Stopping
 from oc.server.hosts import Worker, WorkerUnavailable
 from oc.store.checkpoints import Checkpoint, Progress
 from oc.store.store import Store
@@ -33,6 +33,8 @@ class Checkpointing:
         """
         task = self._changes.begin(row.sandbox_id, f"checkpoint {row.id}", partial(self._make, row))
         done, _ = await asyncio.wait([task], timeout=ANSWER_S)
+        if task.cancelled():
+            raise Stopping("the server is stopping", hint="try again in a few seconds")
         return task.result() if done else row
 
     async def observe(self, row: Checkpoint, artifact: Artifact | None) -> None:

@@ -14,7 +14,7 @@ import structlog
 
 from oc.model.errors import Gone, OpenComputerError
 from oc.model.sandbox import Spec, Status
-from oc.server.changes import Changes
+from oc.server.changes import Changes, Stopping
 from oc.server.hosts import Worker, WorkerUnavailable
 from oc.server.patching import Patching
 from oc.store.sandboxes import Sandbox, Sandboxes, Wish
@@ -45,8 +45,9 @@ class Lifecycle:
     async def start_all(self, pending: Sequence[Sandbox]) -> list[Sandbox]:
         ends = await asyncio.gather(*map(self.start, pending), return_exceptions=True)
         failures = [end for end in ends if isinstance(end, BaseException)]
-        if failures:
+        if failures and not isinstance(failures[0], Stopping):
             await asyncio.gather(*(self.stop(end.id, TOGETHER) for end in ends if isinstance(end, Sandbox)))
+        if failures:
             raise failures[0]
         return [end for end in ends if isinstance(end, Sandbox)]
 

@@ -24,6 +24,16 @@ from oc.server.sleep import Sleep
 from oc.settings import Settings
 from oc.store.store import Store
 
+PERIODS_S = {  # from the end of one turn to the next
+    "heal": 2.0,
+    "expire": 1.0,
+    "store": 1.0,
+    "follow": 1.0,
+    "discard": 5.0,
+    "orphans": 60.0,
+    "flush": FLUSH_S,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Plane:
@@ -74,17 +84,16 @@ async def plane(settings: Settings) -> AsyncIterator[Plane]:
 
 
 def loops(made: Plane) -> Loops:
-    """Each with its seconds from one turn to the next."""
     store, worker, changes, sleep = made.store, made.worker, made.changes, made.sleep
     sandboxes, lifecycle = store.sandboxes, made.lifecycle
     flush = Flush(store, made.activity, made.door)
-    deeds: dict[str, tuple[float, Deed]] = {
-        "heal": (2.0, Heal(sandboxes, worker, lifecycle, changes, sleep, made.restores)),
-        "expire": (1.0, Expire(sandboxes, lifecycle, sleep, changes, made.activity)),
-        "store": (1.0, StoreFrozen(store.hibernations, worker, sleep, changes, made.settings.freeze_seconds)),
-        "follow": (1.0, Follow(store, worker, made.checkpointing, changes)),
-        "discard": (5.0, Discard(store, worker)),
-        "orphans": (60.0, Orphans(store, worker)),
-        "flush": (FLUSH_S, flush),
+    deeds: dict[str, Deed] = {
+        "heal": Heal(sandboxes, worker, lifecycle, changes, sleep, made.restores),
+        "expire": Expire(sandboxes, lifecycle, sleep, changes, made.activity),
+        "store": StoreFrozen(store.hibernations, worker, sleep, changes, made.settings.freeze_seconds),
+        "follow": Follow(store, worker, made.checkpointing, changes),
+        "discard": Discard(store, worker),
+        "orphans": Orphans(store, worker),
+        "flush": flush,
     }
-    return Loops(deeds, flush)
+    return Loops({name: (PERIODS_S[name], deed) for name, deed in deeds.items()}, flush)

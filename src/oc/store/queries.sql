@@ -220,9 +220,9 @@ INSERT INTO unwanted_artifacts (id, sandbox_id, at) VALUES (:id, :sandbox_id, :a
 
 -- unneeded_artifacts --
 -- Unwanted ones that nothing is being started from. An old hibernation stays until the next is in the blob store: most
--- of its chunks are the same.
+-- of its chunks are the same. (An origin is JSON: `replace` tells whether it names the artifact.)
 SELECT id FROM unwanted_artifacts AS unwanted WHERE NOT EXISTS (SELECT 1 FROM sandboxes WHERE
-    (status = 'pending' AND origin LIKE '%' || unwanted.id || '%')
+    (status = 'pending' AND replace(origin, unwanted.id, '') <> origin)
     OR (status = 'hibernated' AND hibernation = unwanted.id)
     OR restoring = unwanted.id
     OR (sandboxes.id = unwanted.sandbox_id AND status = 'hibernated' AND tier IN ('storing', 'stored')

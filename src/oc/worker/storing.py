@@ -22,6 +22,7 @@ from oc.model.errors import NotFound, OpenComputerError
 from oc.worker.shelf import RECORD, TRAVELS, Contents, Shelf
 
 RETRY_S = 5.0
+SWEEP_EVERY_S = 3600.0
 
 log = structlog.get_logger()
 
@@ -34,13 +35,22 @@ class Storing:
         self._in_use: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Removes what was half-made, then stores whatever waits, until it is cancelled."""
+        """Stores whatever waits, until it is cancelled."""
         while True:
             self._wake.clear()
             waits = [await self._store(id) for id in await threads.call(self._waiting)]
             await threads.call(self._trim)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), RETRY_S if any(waits) else None)
+
+    async def tidy(self) -> None:
+        """Takes from the blob store, now and then, the chunks that nothing names, until it is cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            try:
+                log.info("blobs_swept", chunks=await self._blobs.sweep())
+            except OpenComputerError as error:
+                log.warning("blobs_not_swept", reason=error.text)
 
     def nudge(self) -> None:
         """There is something new to store."""

@@ -53,6 +53,7 @@ class Supervisor:
         await self._adopt(await threads.call(self.parts.journal.open))
         self._spawn(self.preparation.run())
         self._spawn(self.parts.storing.run())
+        self._spawn(self.parts.storing.tidy())
         self._spawn(self._watch())
 
     async def close(self) -> None:
