@@ -1,7 +1,6 @@
 """A manifest: which files an artifact is made of, and which chunk stands at each place of each file.
 
-Chunks are of fixed size and aligned, so a change of a disk or of memory changes the chunks it touches and no others.
-Places without a chunk are zeros.
+How a file is cut into chunks is told in `cuts`. Places without a chunk are zeros.
 """
 
 from __future__ import annotations
@@ -12,15 +11,16 @@ import re
 import msgspec
 import zstandard
 
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # longest
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,120}")
 MAX_MANIFEST = 64 << 20
 
 
 class FileMap(msgspec.Struct, frozen=True):
-    """`chunks` maps the number of a chunk to the digest (BLAKE2b-256) of its plain bytes."""
+    """`chunks` maps the first byte of a chunk to the digest (BLAKE2b-256) of its plain bytes."""
 
     size: int
+    plain: int  # bytes that are in chunks
     chunks: dict[int, bytes]
 
 

@@ -103,7 +103,7 @@ class Objects:
 
 
 def open_objects(url: str, *, patience_s: float = 30.0) -> Objects:
-    """A directory by its path, or a store that obstore knows by its URL: `s3://bucket/prefix`, with `AWS_*` settings."""
+    """A directory by its path, or a store by a URL that obstore knows: `s3://bucket/prefix` with `AWS_*` settings."""
     if "://" not in url:
         path = Path(url)
         path.mkdir(parents=True, exist_ok=True, mode=0o700)

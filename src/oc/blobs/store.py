@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TypeVar
 
 import zstandard
 
+from oc.blobs import cuts
 from oc.blobs.errors import BlobCorrupt, BlobMissing, BlobUnavailable
 from oc.blobs.manifest import CHUNK, FileMap, Manifest, chunk_key, digest, manifest_key, pack, pending_key, unpack
 from oc.blobs.objects import Objects, open_objects
@@ -51,17 +53,22 @@ class BlobStore:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
-    async def put(self, name: str, files: Mapping[str, Path], base: Base | None = None) -> Put:
-        """Stores the files under a name. Raises BlobUnavailable: then it does not exist. To put it again is no harm."""
+    async def put(
+        self, name: str, files: Mapping[str, Path], base: Base | None = None, packed: Container[str] = ()
+    ) -> Put:
+        """Stores the files under a name; `packed` are those whose content moves when it changes (see `cuts`).
+
+        Raises BlobUnavailable: then it does not exist. To put it again is no harm.
+        """
         async with self._held(base) as known:
             packer = _Packer(self._objects, known.digests() if known else set())
             maps = {}
             for file, path in files.items():
                 old = known.files.get(file) if known else None
                 here = base.files.get(file) if base and old else None
-                maps[file] = await packer.pack(path, old, here)
+                maps[file] = await (packer.pack_moving(path) if file in packed else packer.pack(path, old, here))
             await self._objects.put(manifest_key(name), pack(Manifest(maps, packer.stored)))
-        return Put(sum(len(each.chunks) for each in maps.values()) * CHUNK, packer.stored)
+        return Put(sum(each.plain for each in maps.values()), packer.stored)
 
     @asynccontextmanager
     async def _held(self, base: Base | None) -> AsyncIterator[Manifest | None]:
@@ -97,18 +104,19 @@ class BlobStore:
     async def _fetch_file(self, path: Path, wanted: FileMap, seed: tuple[Path, FileMap] | None) -> None:
         await asyncio.to_thread(_prepare, path, wanted.size, seed[0] if seed else None)
         have = seed[1].chunks if seed else {}
-        stale = {number for number in have if number not in wanted.chunks}
-        missing = [(number, key) for number, key in wanted.chunks.items() if have.get(number) != key]
+        stale = {start for start in have if start not in wanted.chunks}
+        missing = [(start, key) for start, key in wanted.chunks.items() if have.get(start) != key]
         descriptor = os.open(path, os.O_RDWR)
         try:
+            await asyncio.to_thread(_clear, descriptor, stale, wanted.size)
             await _each(missing, lambda job: self._fetch_chunk(descriptor, *job))
-            await asyncio.to_thread(_finish, descriptor, stale, wanted.size)
+            await asyncio.to_thread(os.fsync, descriptor)
         finally:
             os.close(descriptor)
 
-    async def _fetch_chunk(self, descriptor: int, number: int, key: bytes) -> None:
+    async def _fetch_chunk(self, descriptor: int, start: int, key: bytes) -> None:
         frame = await self._objects.get(chunk_key(key))
-        await asyncio.to_thread(_write_chunk, descriptor, number, key, frame)
+        await asyncio.to_thread(_write_chunk, descriptor, start, key, frame)
 
     async def manifest(self, name: str) -> Manifest:
         """Raises BlobMissing, BlobCorrupt."""
@@ -172,24 +180,36 @@ class _Packer:
         self.stored = 0
 
     async def pack(self, path: Path, old: FileMap | None, old_path: Path | None) -> FileMap:
-        size, numbers = await asyncio.to_thread(_numbers, path)
+        """A file that changes in place; what lies where it lay in `old_path` is taken from its map, unread."""
+        size, chunks = await asyncio.to_thread(_cut, path, cuts.fixed)
         same = await asyncio.to_thread(_unchanged, path, old_path) if old and old_path else set()
-        chunks = {n: old.chunks[n] for n in numbers if old and n in same and n in old.chunks}
-        changed = [n for n in numbers if n not in same]
+        known = {start: old.chunks[start] for start, _ in chunks if old and start in same and start in old.chunks}
+        changed = [chunk for chunk in chunks if chunk[0] not in same]
+        return await self._pack(path, size, changed, known)
+
+    async def pack_moving(self, path: Path) -> FileMap:
+        size, chunks = await asyncio.to_thread(_cut, path, cuts.by_content)
+        return await self._pack(path, size, chunks, {})
+
+    async def _pack(self, path: Path, size: int, chunks: list[tuple[int, int]], known: dict[int, bytes]) -> FileMap:
+        plain = sum(min(CHUNK, size - start) for start in known)
+        found = dict(known)
         descriptor = os.open(path, os.O_RDONLY)
         try:
 
-            async def take(number: int) -> None:
-                if found := await self._chunk(descriptor, number):
-                    chunks[number] = found
+            async def take(chunk: tuple[int, int]) -> None:
+                nonlocal plain
+                if key := await self._chunk(descriptor, *chunk):
+                    found[chunk[0]] = key
+                    plain += chunk[1] - chunk[0]
 
-            await _each(changed, take)
+            await _each(chunks, take)
         finally:
             os.close(descriptor)
-        return FileMap(size, chunks)
+        return FileMap(size, plain, found)
 
-    async def _chunk(self, descriptor: int, number: int) -> bytes | None:
-        plain, key = await asyncio.to_thread(_read_chunk, descriptor, number)
+    async def _chunk(self, descriptor: int, start: int, end: int) -> bytes | None:
+        plain, key = await asyncio.to_thread(_read_chunk, descriptor, start, end)
         if key is None or key in self._held:
             return key
         if key not in self._sent:
@@ -226,9 +246,9 @@ def _seed(file: str, wanted: FileMap, known: list[tuple[Base, Manifest]]) -> tup
     best, most = None, 0
     for base, manifest in known:
         path, have = base.files.get(file), manifest.files.get(file)
-        if path is None or have is None or not path.exists():
+        if path is None or have is None or not path.exists() or any(start % CHUNK for start in have.chunks):
             continue
-        same = sum(have.chunks.get(number) == key for number, key in wanted.chunks.items())
+        same = sum(have.chunks.get(start) == key for start, key in wanted.chunks.items())
         if same > most:
             best, most = (path, have), same
     return best
@@ -236,53 +256,49 @@ def _seed(file: str, wanted: FileMap, known: list[tuple[Base, Manifest]]) -> tup
 
 def _prepare(path: Path, size: int, seed: Path | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    if seed:
+    if seed and reflink.supported(path.parent):
         reflink.clone(seed, path)
+    elif seed:
+        shutil.copyfile(seed, path)
     with path.open("r+b" if seed else "wb") as file:
         file.truncate(size)
 
 
-def _finish(descriptor: int, stale: set[int], size: int) -> None:
-    for number in stale:
-        start = number * CHUNK
+def _clear(descriptor: int, stale: set[int], size: int) -> None:
+    for start in stale:
         if start < size:
             os.pwrite(descriptor, bytes(min(CHUNK, size - start)), start)
-    os.fsync(descriptor)
 
 
-def _write_chunk(descriptor: int, number: int, key: bytes, frame: bytes) -> None:
+def _write_chunk(descriptor: int, start: int, key: bytes, frame: bytes) -> None:
     try:
         plain = zstandard.ZstdDecompressor().decompress(frame, max_output_size=CHUNK)
     except zstandard.ZstdError:
         plain = b""
     if digest(plain) != key:
         raise BlobCorrupt(f"chunk {key.hex()} of the blob store is not what was written")
-    os.pwrite(descriptor, plain, number * CHUNK)
+    os.pwrite(descriptor, plain, start)
 
 
-def _read_chunk(descriptor: int, number: int) -> tuple[bytes, bytes | None]:
+def _read_chunk(descriptor: int, start: int, end: int) -> tuple[bytes, bytes | None]:
     """The chunk and its digest; no digest for zeros."""
-    plain = os.pread(descriptor, CHUNK, number * CHUNK)
+    plain = os.pread(descriptor, end - start, start)
     if not plain.strip(b"\0"):
         return b"", None
     return plain, digest(plain)
 
 
-def _numbers(path: Path) -> tuple[int, list[int]]:
-    """The file's size, and the chunks that are not all hole."""
+def _cut(path: Path, cut: Callable[[int, int], Iterator[tuple[int, int]]]) -> tuple[int, list[tuple[int, int]]]:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        found: dict[int, None] = {}
-        for start, end in extents.data(file.fileno(), size):
-            found.update(dict.fromkeys(range(start // CHUNK, -(-end // CHUNK))))
-    return size, list(found)
+        return size, list(cut(file.fileno(), size))
 
 
 def _unchanged(path: Path, old: Path) -> set[int]:
-    """Chunks that lie at the same place in both files, whole."""
+    """First bytes of fixed chunks that lie at the same place in both files, whole."""
     same: set[int] = set()
     for start, end in extents.shared(path, old):
-        same.update(range(-(-start // CHUNK), end // CHUNK))
+        same.update(range(-(-start // CHUNK) * CHUNK, end // CHUNK * CHUNK, CHUNK))
     return same
 
 

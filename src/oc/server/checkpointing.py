@@ -31,7 +31,7 @@ class Checkpointing:
 
         Raises what the worker says.
         """
-        task = self._changes.begin(row.sandbox_id, f"checkpoint {row.id}", partial(self._make, row))
+        task = self._changes.begin(row.sandbox_id, f"checkpoint {row.id}", partial(self._make, row.id))
         done, _ = await asyncio.wait([task], timeout=ANSWER_S)
         if task.cancelled():
             raise Stopping("the server is stopping", hint="try again in a few seconds")
@@ -69,7 +69,19 @@ class Checkpointing:
         except WorkerUnavailable as error:  # it is looked for again until the time is over
             log.debug("worker is away", error=error.text)
 
-    async def _make(self, row: Checkpoint) -> Checkpoint:
+    async def abandon(self, row: Checkpoint, reason: str) -> None:
+        """Gives up one that is not saved."""
+        await self._changes.do(row.sandbox_id, f"abandon {row.id}", partial(self._abandon, row.id, reason))
+
+    async def _abandon(self, id: str, reason: str) -> None:
+        row = await self._rows.get(id)
+        if row is not None and row.saved_at is None:
+            await self._rows.fail(id, reason)
+
+    async def _make(self, id: str) -> Checkpoint:
+        row = await self._existing(id)
+        if row.saved_at is not None or row.failed_at is not None:
+            return row
         try:
             artifact = await self._worker.checkpoint(row.sandbox_id, row.id, row.memory)
         except WorkerUnavailable:

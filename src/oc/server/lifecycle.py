@@ -17,7 +17,7 @@ from oc.model.sandbox import Spec, Status
 from oc.server.changes import Changes, Stopping
 from oc.server.hosts import Worker, WorkerUnavailable
 from oc.server.patching import Patching
-from oc.store.sandboxes import Sandbox, Sandboxes, Wish
+from oc.store.sandboxes import ACTIVE, Sandbox, Sandboxes, Wish
 
 TOGETHER = "another one that was asked for with it could not be created"
 log = structlog.get_logger()
@@ -53,7 +53,7 @@ class Lifecycle:
 
     async def start(self, pending: Sandbox) -> Sandbox:
         """Makes a pending sandbox run; a second call joins the first. Goes on when its caller is cancelled."""
-        return await self._changes.do(pending.id, "start", partial(self._start, pending))
+        return await self._changes.do(pending.id, "start", partial(self._start, pending.id))
 
     async def stop(self, id: str, reason: str) -> None:
         """Ends it for good. When the worker is away the row says so, and the heal loop does the rest."""
@@ -74,7 +74,12 @@ class Lifecycle:
         except WorkerUnavailable as error:  # the heal loop compares when it is back
             log.info("removal put off", sandbox=id, error=error.text)
 
-    async def _start(self, pending: Sandbox) -> Sandbox:
+    async def _start(self, id: str) -> Sandbox:
+        pending = await self._sandboxes.get(id)
+        if pending is None or pending.status not in ACTIVE:
+            raise _killed(id)
+        if pending.status is Status.RUNNING:
+            return pending
         try:
             await self._worker.ensure(spec(pending))
             await self._patching.apply(pending)
@@ -84,6 +89,10 @@ class Lifecycle:
         running = await self._sandboxes.start(pending.id)
         if running is None:
             await self.remove(pending.id)
-            raise Gone(f"sandbox {pending.id} was killed while it was being created")
-        log.info("sandbox started", sandbox=pending.id)
+            raise _killed(id)
+        log.info("sandbox started", sandbox=id)
         return running
+
+
+def _killed(id: str) -> Gone:
+    return Gone(f"sandbox {id} was killed while it was being created")

@@ -39,6 +39,9 @@ class Restores:
             await self._changes.do(sandbox.id, f"restore {sandbox.restoring}", act)
 
     async def _restore(self, id: str, checkpoint_id: str) -> None:
+        row = await self._store.sandboxes.get(id)
+        if row is None or row.restoring != checkpoint_id:
+            return  # done meanwhile: again would undo what has been done in it since
         checkpoint = await self._store.checkpoints.get(checkpoint_id)
         memory = checkpoint is not None and checkpoint.memory
         error = None

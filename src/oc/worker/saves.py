@@ -47,7 +47,7 @@ async def save(sandbox: Sandbox, record: Record, id: str, memory: bool) -> Artif
         async with _paused(sandbox):
             if memory:
                 faults.here("save:memory")
-                await parts.driver.save(sandbox.id, into / MEMORY, stop=False)
+                await parts.driver.save(sandbox.id, into / MEMORY)
             faults.here("save:disk")
             await parts.disks.snapshot(sandbox.id, into / DISK)
         paused_ms = round(1000 * (time.monotonic() - started))

@@ -19,7 +19,7 @@ from oc.blobs.store import Base, BlobStore
 from oc.host import threads
 from oc.model.artifact import Artifact
 from oc.model.errors import NotFound, OpenComputerError
-from oc.worker.shelf import RECORD, TRAVELS, Contents, Shelf
+from oc.worker.shelf import DISK, RECORD, TRAVELS, Contents, Shelf
 
 RETRY_S = 5.0
 SWEEP_EVERY_S = 3600.0
@@ -63,7 +63,8 @@ class Storing:
         """Returns whether it has to be tried again."""
         record, contents = self._shelf.record(id), self._shelf.contents(id)
         try:
-            put = await self._blobs.put(id, self._shelf.files(id), self._base(contents))
+            files = self._shelf.files(id)
+            put = await self._blobs.put(id, files, self._base(contents), files.keys() - {DISK})
         except BlobUnavailable as error:
             self._note(id, reason=error.text)
             log.warning("artifact_waits", artifact=id, reason=error.text)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 KEY, SECRET = "tests:user", "not-a-secret-but-long-enough"
+PATIENCE_S = 120.0
 KINDS = ("account", "container", "object")
 RUN = "import sys; from swift.common.wsgi import run_wsgi; sys.exit(run_wsgi(sys.argv[1], sys.argv[2]))"
 RING = "import sys; from swift.cli.ringbuilder import main; main(['swift-ring-builder', *sys.argv[1:]])"
@@ -101,17 +102,12 @@ class S3Server:
             self.processes.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(self.url, timeout=5)
-            except urllib.error.HTTPError:
-                return  # it speaks: a request without a signature is refused
-            except OSError:
+        """Until all of its servers listen."""
+        deadline = time.monotonic() + PATIENCE_S
+        for port in self.ports.values():
+            while not _listens(port):
                 assert time.monotonic() < deadline, (self.base / "proxy.log").read_text()[-2000:]
                 time.sleep(0.1)
-            else:
-                return
 
     @property
     def url(self) -> str:
@@ -129,16 +125,30 @@ class S3Server:
 
     def make_bucket(self, name: str) -> None:
         """obstore makes no buckets, as no program should that is given one."""
-        now = datetime.datetime.now(datetime.UTC)
-        request = urllib.request.Request(f"{self.url}{name}", method="PUT", headers=_signed(f"/{name}", self.url, now))
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            assert answer.status == 200
+        deadline = time.monotonic() + PATIENCE_S
+        while (status := self._put(f"/{name}")) != 200:
+            assert time.monotonic() < deadline, f"status {status}"  # 503 while its parts find each other
+            time.sleep(0.2)
+
+    def _put(self, path: str) -> int:
+        headers = _signed(path, self.url, datetime.datetime.now(datetime.UTC))
+        request = urllib.request.Request(self.url.rstrip("/") + path, method="PUT", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
 
     def stop(self) -> None:
         for process in self.processes:
             process.kill()
             process.wait()
         self.processes.clear()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> int:

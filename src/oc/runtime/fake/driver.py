@@ -119,7 +119,7 @@ class FakeDriver:
         if directory.exists():
             shutil.rmtree(directory)
 
-    async def save(self, id: str, into: Path, *, stop: bool) -> None:
+    async def save(self, id: str, into: Path) -> None:
         """Of the memory nothing is saved but that it was: whoever resumes from it boots."""
         await self._script.play("save", id)
         into.mkdir()

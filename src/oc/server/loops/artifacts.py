@@ -58,7 +58,7 @@ class Follow:
     async def _settle(self, row: Checkpoint) -> None:
         """One that no request is waiting for is made if its client will ask again."""
         if not row.awaited:
-            await self._store.checkpoints.fail(row.id, INTERRUPTED)
+            await self._checkpointing.abandon(row, INTERRUPTED)
             return
         try:
             await self._checkpointing.make(row)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import structlog
 
@@ -86,21 +87,32 @@ class Heal:
             await self._lose(row, observed)
 
     async def _lose(self, row: Sandbox, observed: Observed | None) -> bool:
-        if observed is None and row.id in self._missing:
-            # Twice in a row: one that was started after the worker had been asked is missing once.
-            await self._lifecycle.fail(row.id, LOST)
-            return True
-        if observed is not None and observed.state == "lost":
-            await self._lifecycle.fail(row.id, observed.reason or LOST)
-            return True
-        return False
+        """Whether it is lost. Missing is it twice in a row only: one that started after the look is missing once."""
+        if observed is None:
+            reason = LOST if row.id in self._missing else None
+        else:
+            reason = observed.reason or LOST if observed.state == "lost" else None
+        if reason is not None:
+            await self._changes.do(row.id, "lose", partial(self._unless_changed, row, self._lifecycle.fail, reason))
+        return reason is not None
 
     async def _settle(self, row: Sandbox, _: Observed | None) -> None:
         """One that no request is waiting for is finished if its client will ask again, and removed if nobody will."""
         if row.awaited:
             await self._lifecycle.start(row)
         else:
-            await self._lifecycle.stop(row.id, INTERRUPTED)
+            stop = partial(self._unless_changed, row, self._lifecycle.stop, INTERRUPTED)
+            await self._changes.do(row.id, "abandon", stop)
+
+    async def _unless_changed(self, row: Sandbox, end: Callable[[str, str], Awaitable[None]], reason: str) -> None:
+        """Much may have happened to it since its row was read."""
+        now_is = await self._sandboxes.get(row.id)
+        if now_is is not None and _place(now_is) == _place(row):
+            await end(row.id, reason)
+
+
+def _place(row: Sandbox) -> tuple[object, ...]:
+    return row.status, row.tier, row.waking
 
 
 def _must_be_there(row: Sandbox) -> bool:
