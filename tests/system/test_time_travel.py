@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def sleeper(stack: Stack) -> Iterator[tuple[str, str]]:
 
 def shell(stack: Stack, script: str, timeout: float = 900) -> Ran:
     environment = stack.user_environment()
-    environment["PATH"] = f"{OC.parent}:{environment['PATH']}"
+    environment["PATH"] = f"{Path(OC).parent}:{environment['PATH']}"
     return execute(["bash", "-c", f"set -euo pipefail; {script}"], environment, timeout=timeout)
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from tests.system.leaks import leaks
 from tests.system.stack import Stack, wait_for
-from tests.system.time_travel import Timeline, crash, restarted_with
+from tests.system.time_travel import Timeline, restarted_with
 
 OLD, OWN, LATER = ("1", "1"), ("2", "2"), ("3", "3")
 PARTS = [("worker",), ("server", "worker"), ("server",)]
@@ -180,7 +180,7 @@ def test_killed_in_the_middle_of(stack: Stack, name: str, seed: int) -> None:
         with ThreadPoolExecutor(1) as pool:
             request = pool.submit(Request, line, operation.method, path, operation.body)
             time.sleep(chance.uniform(0, LATEST_S))
-            crash(stack, *PARTS[0 if seed == 0 else chance.randrange(3)])
+            stack.crash(*PARTS[0 if seed == 0 else chance.randrange(3)])
             operation.holds(scene, request.result())
         settle(line)
     wait_for(lambda: leaks(stack) == {}, "leaks to be swept")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
-import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -212,23 +210,6 @@ def artifacts(stack: Stack) -> dict[str, dict[str, Any]]:
     answer = worker_call(stack, "GET", "/artifacts")
     assert answer.status_code == 200, answer.text
     return {artifact["id"]: artifact for artifact in answer.json()}
-
-
-def crash(stack: Stack, *parts: str) -> None:
-    """Kills `server` or `worker` or both, and waits until they are back."""
-    victims = [stack.pid(part) for part in parts]
-    for pid in victims:
-        os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: _back(stack, victims), "server and worker to be back")
-
-
-def _back(stack: Stack, victims: list[int]) -> bool:
-    assert stack.process is not None
-    assert stack.process.poll() is None, stack.tail()
-    with contextlib.suppress(AssertionError, FileNotFoundError, ProcessLookupError, httpx.TransportError):  # not yet
-        pids = {stack.pid(part) for part in ("server", "worker")}
-        return pids.isdisjoint(victims) and httpx.get(f"{stack.url}/readyz", timeout=5).status_code == 200
-    return False
 
 
 def unknown() -> str:
