@@ -26,6 +26,7 @@ REBOOT_S = 120.0
 SAVE_S = 900.0  # memory of many GB on a slow disk; a start from it may have to fetch as much from the blob store
 HOST_KEPT_S = 30.0  # how long what is known of the host's size is good for
 IDLE_S = 4.0  # below the 5 seconds after which the worker closes an idle connection, so that no request meets the close
+BY_STATUS = {kind.status: kind for kind in BY_CODE.values()}  # for errors that only the worker knows by name
 UNLIMITED = httpx.Timeout(None, connect=CONNECT_S).as_dict()
 
 
@@ -73,7 +74,8 @@ def problem(status: int, body: bytes) -> OpenComputerError:
         envelope = msgspec.json.decode(body, type=Envelope)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Failed(f"the worker answered {status} {HTTPStatus(status).phrase}")
-    return BY_CODE.get(envelope.code, Failed)(envelope.error, hint=envelope.hint)
+    kind = BY_CODE.get(envelope.code) or BY_STATUS.get(status, Failed)
+    return kind(envelope.error, hint=envelope.hint)
 
 
 class Worker:

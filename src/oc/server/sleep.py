@@ -94,7 +94,9 @@ class Sleep:
             await self._worker.hibernate(row.id, row.hibernation or "")
         except WorkerUnavailable:
             raise  # as above
-        except (NotFound, Gone) as error:
+        except NotFound as error:  # neither it nor its artifact: that may have left the host already. A wake will tell.
+            log.warning("taken to be stored", sandbox=row.id, artifact=row.hibernation, why=error.text)
+        except Gone as error:
             await self._lifecycle.fail(row.id, error.text)
             raise
         except OpenComputerError:
@@ -138,6 +140,8 @@ class Sleep:
             await self._worker.ensure(spec(row))
         except WorkerUnavailable:
             raise  # it may have heard: the row says that a wake has begun, and the heal loop goes on with it
+        except NotFound as error:  # the artifact is nowhere
+            await self._lose(row.id, error.text)
         except OpenComputerError as error:
             await self._rows.end_wake(row.id)
             if isinstance(error, Unavailable | Gone):

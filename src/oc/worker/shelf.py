@@ -64,6 +64,7 @@ class Shelf:
         durable.write_file(path / TRAVELS, msgspec.json.encode(contents))
         durable.write_file(path / RECORD, msgspec.json.encode(record))
         _sync(path)
+        shutil.rmtree(self.path(id), ignore_errors=True)  # what `drop` has left
         path.rename(self.path(id))
         durable.sync_directory(self._directory)
 
@@ -71,10 +72,11 @@ class Shelf:
         shutil.rmtree(self._directory / f"{id}{HALF}", ignore_errors=True)
 
     def has(self, id: str) -> bool:
-        return (self.path(id) / RECORD).exists()
+        """Whether all of it is here."""
+        return (self.path(id) / TRAVELS).exists()
 
     def ids(self) -> list[str]:
-        """Of what is for the blob store; oldest first."""
+        """Of what is for the blob store, or has gone there; oldest first."""
         kept = [path for path in self._directory.iterdir() if UUID.fullmatch(path.name) and (path / RECORD).exists()]
         return [path.name for path in sorted(kept, key=lambda path: path.stat().st_mtime)]
 
@@ -100,6 +102,15 @@ class Shelf:
         base = self.path(id)
         found = (path for path in base.rglob("*") if path.is_file() and path.name != RECORD)
         return {str(path.relative_to(base)): path for path in found}
+
+    def drop(self, id: str) -> None:
+        """Removes all but the record: what is in the blob store need not be here too."""
+        (self.path(id) / TRAVELS).unlink(missing_ok=True)
+        for path in self.path(id).iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != RECORD:
+                path.unlink()
 
     def remove(self, id: str) -> None:
         """Fine when it is not there. Renamed first, so that a half removed one is never taken for whole."""

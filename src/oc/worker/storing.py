@@ -18,10 +18,11 @@ from oc.blobs.errors import BlobMissing, BlobUnavailable
 from oc.blobs.store import Base, BlobStore
 from oc.host import threads
 from oc.model.artifact import Artifact
-from oc.model.errors import NotFound, OpenComputerError
+from oc.model.errors import NotFound, OpenComputerError, Unavailable
 from oc.worker.shelf import DISK, RECORD, TRAVELS, Contents, Shelf
 
 RETRY_S = 5.0
+MOST_BASES = 8  # that are looked at for what is the same, the newest
 SWEEP_EVERY_S = 3600.0
 
 log = structlog.get_logger()
@@ -125,10 +126,16 @@ class Storing:
         return contents
 
     def _bases(self) -> list[Base]:
-        return [Base(id, self._shelf.files(id)) for id in self._shelf.ids()[-8:]]
+        here = [id for id in self._shelf.ids() if self._shelf.has(id)]
+        return [Base(id, self._shelf.files(id)) for id in here[-MOST_BASES:]]
 
     async def delete(self, id: str) -> None:
-        """Here and in the blob store; fine when it is nowhere. Raises BlobUnavailable: then it is still there."""
+        """Here and in the blob store; fine when it is nowhere.
+
+        Raises Unavailable while a sandbox is being made from it, and BlobUnavailable; then it is still there.
+        """
+        if id in self._in_use:
+            raise Unavailable(f"artifact {id} is in use", hint="try again later")
         await self._blobs.delete(id)
         await threads.call(self._shelf.remove, id)
 
@@ -140,7 +147,7 @@ class Storing:
             if excess <= 0:
                 return
             if id not in self._in_use and self._shelf.record(id).state == "stored":
-                self._shelf.remove(id)
+                self._shelf.drop(id)
                 excess -= size
 
 

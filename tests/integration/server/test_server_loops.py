@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from oc.model.errors import Failed, NotSupported
+from oc.api.timestamps import SECOND, now
+from oc.model.errors import Failed, Gone, NotFound, NotSupported, Unavailable
+from oc.model.ids import new_uuid
 from oc.model.sandbox import Observed, Size, Status
 from oc.server.auth import Door
 from oc.server.hosts import Worker
@@ -228,6 +231,168 @@ def test_use_is_written_to_rows() -> None:
         made.activity.touch(made.id)
         await Flush(made.store, made.activity, Door(made.store.accounts))()
         assert (await made.row()).last_active_at > before
+
+    run(test)
+
+
+async def asleep(made: Parts) -> None:
+    await made.running()
+    await made.plane.sleep.hibernate(made.id)
+
+
+def test_frozen_one_is_stored_when_its_time_has_come_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(made: Parts) -> None:
+        await asleep(made)
+        await made.store_frozen()
+        assert (await made.row()).tier is Tier.FROZEN
+        later = now() + 601 * SECOND
+        monkeypatch.setattr("oc.server.loops.store.now", lambda: later)
+        await made.store_frozen()
+        row = await made.row()
+        assert row.tier is Tier.STORED
+        assert made.stub.artifacts.keys() == {row.hibernation}
+        assert made.stub.observed == {}
+        await made.heal()
+        await made.heal()
+        assert (await made.row()) == row
+
+    run(test)
+
+
+def test_short_memory_stores_the_one_longest_asleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oc.server.loops.store.FRESH_S", -1.0)
+
+    async def test(made: Parts) -> None:
+        await asleep(made)
+        first = made.id
+        await asleep(made)
+        made.stub.memory_available_mb = 410
+        await made.store_frozen()
+        assert made.stub.artifacts == {}
+        made.stub.memory_available_mb = 409
+        await made.store_frozen()
+        assert made.stub.observed.keys() == {made.id}
+        assert [artifact.sandbox for artifact in made.stub.artifacts.values()] == [first]
+
+    run(test)
+
+
+def test_one_that_cannot_be_stored_stays_frozen_and_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = now() + 3600 * SECOND
+    monkeypatch.setattr("oc.server.loops.store.now", lambda: later)
+
+    async def test(made: Parts) -> None:
+        await asleep(made)
+        made.stub.failures["hibernate"] = Failed("the disk is full")
+        for _ in range(3):
+            await made.store_frozen()
+        assert len(made.stub.asked_for("hibernate")) == 1
+        row = await made.row()
+        assert (row.status, row.tier, row.hibernation) == (Status.HIBERNATED, Tier.FROZEN, None)
+        assert (await made.plane.sleep.wake(made.id)).status is Status.RUNNING
+
+    run(test)
+
+
+def test_one_whose_artifact_may_have_left_the_host_is_given_up_only_when_it_is_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    later = now() + 3600 * SECOND
+    monkeypatch.setattr("oc.server.loops.store.now", lambda: later)
+
+    async def test(made: Parts) -> None:
+        await asleep(made)
+        made.stub.failures["hibernate"] = NotFound("no such sandbox")
+        made.stub.observed.clear()
+        await made.store_frozen()
+        row = await made.row()
+        assert (row.status, row.tier) == (Status.HIBERNATED, Tier.STORED)
+        made.stub.refusal = Unavailable("the blob store is away")
+        with pytest.raises(Unavailable):
+            await made.plane.sleep.wake(made.id)
+        assert (await made.row()).status is Status.HIBERNATED
+        made.stub.refusal = None
+        with pytest.raises(Gone):
+            await made.plane.sleep.wake(made.id)
+        assert (await made.row()).status is Status.ERROR
+
+    run(test)
+
+
+def test_frozen_one_that_the_worker_lost_is_an_error_and_one_that_runs_is_frozen_again() -> None:
+    async def test(made: Parts) -> None:
+        await asleep(made)
+        made.stub.observed[made.id] = Observed(made.id, "running")
+        await made.heal()
+        assert made.stub.observed[made.id].state == "frozen"
+        made.stub.observed[made.id] = Observed(made.id, "lost", "the host was started anew")
+        await made.heal()
+        row = await made.row()
+        assert (row.status, row.reason) == (Status.ERROR, "the host was started anew")
+
+    run(test)
+
+
+def test_running_one_that_is_frozen_is_thawed_and_a_stored_one_that_is_there_removed() -> None:
+    async def test(made: Parts) -> None:
+        await made.running()
+        made.stub.observed[made.id] = Observed(made.id, "frozen")
+        await made.heal()
+        assert made.stub.observed[made.id].state == "running"
+        await made.plane.sleep.hibernate(made.id)
+        await made.plane.sleep.store(made.id)
+        made.stub.observed[made.id] = Observed(made.id, "running")
+        await made.heal()
+        assert made.stub.observed == {}
+        assert (await made.row()).tier is Tier.STORED
+
+    run(test)
+
+
+def test_old_row_in_the_hands_of_a_loop_ends_nothing() -> None:
+    """What a request does between a loop's look and its deed counts."""
+
+    async def test(made: Parts) -> None:
+        pending = await made.pending()
+        await made.lifecycle.start(pending)
+        await made.heal._mend(pending, None)
+        assert (await made.row()).status is Status.RUNNING
+        unsaved = await made.checkpoint()
+        await made.plane.checkpointing.make(unsaved)
+        await made.follow._follow(unsaved, {})
+        assert [row.failed_at for row in await made.store.checkpoints.of_sandbox(made.id)] == [None]
+
+    run(test)
+
+
+def test_artifact_without_a_row_goes_after_an_hour_and_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(made: Parts) -> None:
+        await made.running()
+        kept = await made.plane.checkpointing.make(await made.checkpoint())
+        stray, undo = new_uuid(), f"undo-{made.id}"
+        for id in (stray, undo):
+            made.stub.artifacts[id] = msgspec.structs.replace(made.stub.artifacts[kept.id], id=id)
+        await made.orphans()
+        assert len(made.stub.artifacts) == 3
+        monkeypatch.setattr("oc.server.loops.artifacts.ORPHAN_S", 0.0)
+        await made.orphans()
+        assert made.stub.artifacts.keys() == {kept.id, undo}
+
+    run(test)
+
+
+def test_artifact_that_cannot_be_deleted_is_tried_again() -> None:
+    async def test(made: Parts) -> None:
+        await made.running()
+        checkpoint = await made.plane.checkpointing.make(await made.checkpoint())
+        await made.store.checkpoints.delete(checkpoint.id)
+        made.stub.failures["delete_artifact"] = Unavailable("the blob store is away")
+        await made.discard()
+        assert await made.store.artifacts.unneeded() == [checkpoint.id]
+        made.stub.failures.clear()
+        await made.discard()
+        assert await made.store.artifacts.unneeded() == []
+        assert made.stub.artifacts == {}
 
     run(test)
 

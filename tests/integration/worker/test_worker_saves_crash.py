@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from typing import Any
 
@@ -179,7 +180,7 @@ def test_artifact_is_stored_and_comes_from_the_blob_store_when_this_host_has_it_
     ask(house, "hibernate")
     house.wait_for(lambda: house.http.get(f"/artifacts/{ONE}").json()["state"] == "stored")
     house.end()
-    (house.data / "pool" / "artifacts" / ONE / "record.json").unlink()
+    shutil.rmtree(house.data / "pool" / "artifacts" / ONE)
     house.start()
     assert house.http.get(f"/artifacts/{ONE}").status_code == 404
     assert house.put(from_artifact()).status_code == 200
