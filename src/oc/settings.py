@@ -94,6 +94,13 @@ class Settings:
     disk_reserve_mb: int = _setting(
         2048, _natural, "Space that must stay free in the pool for a sandbox to be created."
     )
+    blobs: str = _setting(
+        "", str, "Where artifacts are kept: a directory, or s3://BUCKET/PREFIX; empty: data_dir/blobs."
+    )
+    artifact_cache_mb: int = _setting(
+        20480, _natural, "Artifacts that are kept on this host beside the blob store, in MB."
+    )
+    freeze_seconds: int = _setting(600, _natural, "How long a hibernated sandbox stays in memory before it is stored.")
     bin_dir: Path = _setting(Path("/usr/local/bin"), Path, "Where `oc-host up` links the commands.")
     log_level: str = _setting("info", str, "debug, info, warning or error.")
 

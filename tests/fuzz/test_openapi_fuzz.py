@@ -28,7 +28,19 @@ not_a_server_error.expected-statuses = ["2xx", "4xx", 501]
 [[operations]]
 include-path-regex = '/sandboxes/.id./.*'
 parameters = {{ "path.id" = "{id}" }}
+
+[[operations]]
+include-path-regex = '/sandboxes/.id./(exec|files).*'
+parameters = {{ "path.id" = "{id}" }}
 checks.negative_data_rejection.enabled = false
+
+[[operations]]
+include-path-regex = '/sandboxes/(from-checkpoint|checkpoints)/.*'
+parameters = {{ "path.checkpoint" = "{checkpoint}" }}
+
+[[operations]]
+include-path-regex = '/sandboxes/.id./checkpoints/.*/restore'
+parameters = {{ "path.id" = "{id}", "path.checkpoint" = "{checkpoint}" }}
 """
 ARGUMENTS = (
     ("--exclude-operation-id", "execAttach"),  # a WebSocket
@@ -39,8 +51,8 @@ ARGUMENTS = (
 )
 
 
-def fuzz(directory: Path, origin: str, key: str, id: str) -> subprocess.CompletedProcess[str]:
-    (directory / "schemathesis.toml").write_text(CONFIGURATION.format(id=id))
+def fuzz(directory: Path, origin: str, key: str, id: str, checkpoint: str) -> subprocess.CompletedProcess[str]:
+    (directory / "schemathesis.toml").write_text(CONFIGURATION.format(id=id, checkpoint=checkpoint))
     arguments = [word for pair in ARGUMENTS for word in pair]
     return subprocess.run(
         [SCHEMATHESIS, "run", f"{origin}/openapi.json", "--no-color", "--header", f"X-API-Key: {key}", *arguments],
@@ -55,7 +67,8 @@ def fuzz(directory: Path, origin: str, key: str, id: str) -> subprocess.Complete
 
 def test_no_request_gets_an_answer_that_the_document_does_not_allow(tmp_path: Path) -> None:
     async def test(made: Control) -> None:
-        ran = await asyncio.to_thread(fuzz, tmp_path, made.origin, made.key, await made.create())
+        id = await made.create()
+        ran = await asyncio.to_thread(fuzz, tmp_path, made.origin, made.key, id, await made.checkpoint(id))
         assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr[-2000:]
         assert any(path.endswith("/exec/run") for _, path, *_ in made.worker.seen)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -177,6 +178,20 @@ class Stack:
                 return child
         raise AssertionError(f"no {part} runs under {self.process.pid}")
 
+    def crash(self, *parts: str) -> None:
+        """Kills `server` or `worker` or both, and waits until they are back."""
+        victims = {self.pid(part) for part in parts}
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: self._back(victims), "server and worker to be back")
+
+    def _back(self, victims: set[int]) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.tail()
+        with contextlib.suppress(AssertionError, FileNotFoundError, ProcessLookupError):  # not yet
+            return victims.isdisjoint({self.pid(part) for part in ("server", "worker")}) and self._ready()
+        return False
+
     def runtime_pids(self, id: str) -> list[int]:
         """The runtime's own processes of a sandbox, on the host."""
         found = []
@@ -236,9 +251,12 @@ def children(pid: int) -> list[int]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that the kernel gives to clients, so that it is still free when a stack is started again."""
+    for port in random.sample(range(15000, 30000), 1000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
 
 
 def wait_for(condition: Any, what: str, patience_s: float = PATIENCE_S) -> Any:

@@ -20,21 +20,6 @@ COUNT = "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo line $i; done"
 PARTS = [("server",), ("worker",), ("server", "worker")]
 
 
-def crash(stack: Stack, parts: tuple[str, ...]) -> None:
-    for part in parts:
-        os.kill(stack.pid(part), signal.SIGKILL)
-    wait_for(lambda: answers(stack), "server and worker to be back")
-
-
-def answers(stack: Stack) -> bool:
-    try:
-        return all(stack.pid(part) for part in ("server", "worker")) and stack._ready()
-    except AssertionError:
-        assert stack.process is not None
-        assert stack.process.poll() is None, stack.tail()
-        return False
-
-
 @pytest.mark.parametrize("parts", PARTS, ids="+".join)
 def test_stream_goes_on_where_it_was(fragile: Stack, parts: tuple[str, ...]) -> None:
     id = fragile.create()
@@ -43,7 +28,7 @@ def test_stream_goes_on_where_it_was(fragile: Stack, parts: tuple[str, ...]) -> 
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=fragile.user_environment()) as oc:
         assert oc.stdout is not None
         first = oc.stdout.readline()
-        crash(fragile, parts)
+        fragile.crash(*parts)
         lines = [first, *oc.stdout.read().splitlines(keepends=True)]
     assert oc.returncode == 0
     assert lines == [b"line %d\n" % number for number in range(1, 4001)] * 2
@@ -55,7 +40,7 @@ def test_stream_goes_on_where_it_was(fragile: Stack, parts: tuple[str, ...]) -> 
 def test_sandboxes_and_their_processes_are_adopted(fragile: Stack, parts: tuple[str, ...]) -> None:
     ids = [fragile.create(memoryMB=256) for _ in range(3)]
     fragile.sh(ids[0], "nohup sh -c 'while true; do date > /tmp/alive; sleep 0.1; done' >/dev/null 2>&1 &")
-    crash(fragile, parts)
+    fragile.crash(*parts)
     for id in ids:
         assert fragile.sh(id, "hostname").out == f"{id}\n"
     before = fragile.sh(ids[0], "cat /tmp/alive").out
@@ -93,7 +78,7 @@ def test_killed_in_the_middle_of_creates_and_kills(fragile: Stack, seed: int) ->
     for client in clients:
         client.start()
     time.sleep(random.Random(seed).uniform(0.1, 1.5))
-    crash(fragile, PARTS[seed % 3])
+    fragile.crash(*PARTS[seed % 3])
     for client in clients:
         client.join()
     with fragile.api() as api:

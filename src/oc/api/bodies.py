@@ -4,7 +4,7 @@ Go clients send it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, field
@@ -19,7 +19,7 @@ class CreateSandbox(msgspec.Struct, frozen=True, rename="camel"):
     template_id: Annotated[str, Meta(description="base (also called default, ubuntu, python, node)")] | None = field(
         default=None, name="templateID"
     )
-    timeout: Annotated[int, Meta(description="Seconds without traffic until it is stopped; 0: never")] | None = None
+    timeout: Annotated[int, Meta(description="Seconds without traffic until it is hibernated; 0: never")] | None = None
     envs: Annotated[Texts, Meta(description="Environment of everything that runs in the sandbox")] | None = None
     metadata: Texts | None = None
     cpu_count: Annotated[float, Meta(description="vCPUs, in steps of 0.25")] | None = None
@@ -34,7 +34,7 @@ class CreateSandbox(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class SandboxAnswer(msgspec.Struct, frozen=True, rename="camel"):
-    """One shape for create, get and list (contract 2.1.1). No `connectURL`: all traffic comes here (3.4)."""
+    """One shape for create, get, list, wake and fork (contract 2.1.1). No `connectURL`: traffic comes here (3.4)."""
 
     sandbox_id: str = field(name="sandboxID")
     template_id: str = field(name="templateID")
@@ -51,6 +51,10 @@ class SandboxAnswer(msgspec.Struct, frozen=True, rename="camel"):
     region: str
     worker_id: str = field(name="workerID")
     sandbox_domain: str
+    hibernated_at: Time | None = None
+    from_checkpoint_id: Annotated[str, Meta(description="What it is a fork of")] | None = None
+    patch_error: Annotated[str, Meta(description="Why its last patch failed")] | None = None
+    restore_error: Annotated[str, Meta(description="Why its last restore left it as it was")] | None = None
     end_at: Time | None = None
     alias: str | None = None
     tags: Texts = {}
@@ -60,7 +64,109 @@ class SandboxAnswer(msgspec.Struct, frozen=True, rename="camel"):
 class SetTimeout(msgspec.Struct, frozen=True):
     """Contract 2.1.8."""
 
-    timeout: Annotated[int, Meta(description="Seconds; 0: never stopped")]
+    timeout: Annotated[int, Meta(description="Seconds; 0: never hibernated")]
+
+
+class Wake(msgspec.Struct, frozen=True):
+    """Contract 2.1.7: absent is 0."""
+
+    timeout: Annotated[int, Meta(description="Its idle timeout from now on, in seconds; 0: never")] | None = None
+
+
+class Hibernated(msgspec.Struct, frozen=True, rename="camel"):
+    """Contract 2.1.6."""
+
+    sandbox_id: str = field(name="sandboxID")
+    status: str
+    message: str
+    hibernated_at: Time | None
+    hibernation_key: Annotated[str, Meta(description="Its name in the blob store")] | None
+    size_bytes: Annotated[int, Meta(description="0 until it is in the blob store")]
+    region: str
+    template: str
+
+
+class Retention(msgspec.Struct, frozen=True, rename="camel"):
+    mode: Literal["none", "delete_oldest"] = "none"
+    max_count: Annotated[int, Meta(description="Checkpoints of this kind to keep, with the new one")] | None = None
+
+
+class CreateCheckpoint(msgspec.Struct, frozen=True, rename="camel"):
+    """Contract 2.6.1."""
+
+    name: str
+    kind: Literal["full", "disk_only"] | None = None
+    promote_to_full: bool | None = None
+    retention_policy: Retention | None = None
+
+
+class CheckpointConfig(msgspec.Struct, frozen=True, rename="camel"):
+    """The sandbox that it was made of."""
+
+    template_id: str = field(name="templateID")
+    cpu_count: int | float
+    memory_mb: int = field(name="memoryMB")
+    disk_mb: int = field(name="diskMB")
+    metadata: Texts
+
+
+class CheckpointAnswer(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Contract 2.6.1."""
+
+    id: str
+    sandbox_id: str
+    org_id: str
+    name: str
+    kind: str
+    status: Literal["processing", "ready", "failed"]
+    size_bytes: Annotated[int, Meta(description="0 until it is ready")]
+    is_public: bool
+    created_at: Time
+    sandbox_config: CheckpointConfig
+    rootfs_s3_key: str | None = field(default=None, name="rootfsS3Key")
+    workspace_s3_key: str | None = field(default=None, name="workspaceS3Key")
+    error_msg: Annotated[str, Meta(description="Why it failed, or what it waits for")] | None = None
+    failed_at: Time | None = None
+
+
+class Restoring(msgspec.Struct, frozen=True, rename="camel"):
+    """All values are strings (contract 9.3)."""
+
+    sandbox_id: str
+    checkpoint_id: str
+    status: str = "restoring"
+
+
+class Fork(msgspec.Struct, frozen=True, rename="camel"):
+    """Contract 2.6.4; `count` is ours."""
+
+    timeout: Annotated[int, Meta(description="Seconds without traffic until it is hibernated; 0: never")] | None = None
+    envs: Annotated[Texts, Meta(description="Added to the checkpoint's")] | None = None
+    metadata: Texts | None = None
+    memory_mb: int | None = field(default=None, name="memoryMB")
+    secret_store: str | None = None
+    count: Annotated[int, Meta(description="1 to 50 forks at once, all or none; the answer is an array")] | None = None
+
+
+class CreatePatch(msgspec.Struct, frozen=True):
+    """Contract 2.7."""
+
+    script: Annotated[str, Meta(description="Run by bash as root")]
+    description: str | None = None
+
+
+class PatchAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    checkpoint_id: str
+    sequence: int
+    script: str
+    description: str
+    created_at: Time
+    strategy: str = "on_wake"
+
+
+class PatchCreated(msgspec.Struct, frozen=True):
+    patch: PatchAnswer
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -57,8 +57,12 @@ class Call:
 SANDBOX = "/sandboxes/{id}"
 EXEC = f"{SANDBOX}/exec"
 FILES = f"{SANDBOX}/files"
+CHECKPOINTS = f"{SANDBOX}/checkpoints"
+CHECKPOINT = "/sandboxes/checkpoints/{checkpoint}"
+PATCHES = f"{CHECKPOINT}/patches"
 USE = (401, 404, 410, 429, 500, 501, 502, 503)  # of whatever is done in a sandbox
 SEND = (400, 413, *USE)
+OF_CHECKPOINT = (400, 401, 403, 404)
 FILE = Query("path", "Absolute path in the sandbox", required=True)
 STATUS = Query("status", "Comma-separated states, or `all`; running and hibernated when absent")
 
@@ -68,12 +72,42 @@ CALLS: tuple[Call, ...] = (
          creates=True),
     Call("listSandboxes", "GET", "/sandboxes", "List sandboxes, newest first",
          {200: list[bodies.SandboxAnswer]}, (400, 401), query=(STATUS,)),
+    Call("forkCheckpoint", "POST", "/sandboxes/from-checkpoint/{checkpoint}",
+         "Make sandboxes that go on where a checkpoint stood; answered when they run and are patched",
+         {201: bodies.SandboxAnswer | list[bodies.SandboxAnswer]}, (403, 409, *SEND), bodies.Fork, creates=True),
+    Call("publishCheckpoint", "POST", f"{CHECKPOINT}/publish", "Let other organizations fork a checkpoint",
+         {200: bodies.CheckpointAnswer}, OF_CHECKPOINT),
+    Call("unpublishCheckpoint", "POST", f"{CHECKPOINT}/unpublish", "Keep a checkpoint to its organization",
+         {200: bodies.CheckpointAnswer}, OF_CHECKPOINT),
+    Call("createPatch", "POST", PATCHES, "Add a script that is run in each fork, and when forks wake",
+         {201: bodies.PatchCreated}, (409, 413, 503, *OF_CHECKPOINT), bodies.CreatePatch, creates=True),
+    Call("listPatches", "GET", PATCHES, "List patches in the order in which they are run",
+         {200: list[bodies.PatchAnswer]}, OF_CHECKPOINT),
+    Call("deletePatch", "DELETE", f"{PATCHES}/{{patch}}", "Delete a patch; where it has run it is not undone",
+         {204: None}, OF_CHECKPOINT),
     Call("getSandbox", "GET", SANDBOX, "Show a sandbox, whatever its state",
          {200: bodies.SandboxAnswer}, (401, 404)),
     Call("killSandbox", "DELETE", SANDBOX, "End a sandbox and delete its disk",
          {204: None}, (401, 404, 500)),
     Call("setTimeout", "POST", f"{SANDBOX}/timeout", "Set the idle timeout",
-         {204: None}, (400, 401, 404, 410, 413, 503), bodies.SetTimeout),
+         {204: None}, SEND, bodies.SetTimeout),
+    Call("hibernateSandbox", "POST", f"{SANDBOX}/hibernate", "Put a sandbox to sleep, with its memory and processes",
+         {200: bodies.Hibernated}, (400, 401, 404, 410, 500, 501, 503)),
+    Call("wakeSandbox", "POST", f"{SANDBOX}/wake", "Wake a sandbox and set its idle timeout",
+         {200: bodies.SandboxAnswer}, SEND, bodies.Wake),
+    Call("rebootSandbox", "POST", f"{SANDBOX}/reboot", "Boot it again from its disk; processes and memory are lost",
+         {204: None}, (400, *USE)),
+    Call("powerCycleSandbox", "POST", f"{SANDBOX}/power-cycle", "Stop it hard and boot it again from its disk",
+         {204: None}, (400, *USE)),
+    Call("createCheckpoint", "POST", CHECKPOINTS, "Save a sandbox as it is now; it runs on",
+         {201: bodies.CheckpointAnswer}, (409, *SEND), bodies.CreateCheckpoint, creates=True),
+    Call("listCheckpoints", "GET", CHECKPOINTS, "List a sandbox's checkpoints, newest first, whatever its state",
+         {200: list[bodies.CheckpointAnswer]}, (401, 404)),
+    Call("deleteCheckpoint", "DELETE", f"{CHECKPOINTS}/{{checkpoint}}", "Delete a checkpoint; its forks live on",
+         {204: None}, (400, 401, 404)),
+    Call("restoreCheckpoint", "POST", f"{CHECKPOINTS}/{{checkpoint}}/restore",
+         "Put a sandbox back to a checkpoint; calls that follow wait until that is done",
+         {200: bodies.Restoring}, (400, *USE)),
     Call("whoAmI", "GET", "/whoami", "Show whose key this is",
          {200: bodies.Identity}, (401,)),
     Call("execRun", "POST", f"{EXEC}/run", "Run a command and wait for its output",

@@ -13,7 +13,8 @@ from oc.api.bodies import Problem
 from oc.api.calls import CALLS, PREFIX, Call, Kind, Query, Raw
 
 REF = "#/components/schemas/{name}"
-PATTERNS = {"id": "^sb-[0-9a-f]{8}$", "session": "^[0-9a-f]{8}$"}
+UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+PATTERNS = {"id": "^sb-[0-9a-f]{8}$", "session": "^[0-9a-f]{8}$", "checkpoint": UUID, "patch": UUID}
 JSON = "application/json"
 SECURITY = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from urllib.parse import quote
 
 from oc.cli import http
@@ -25,6 +26,11 @@ def path(*parts: str) -> str:
     if not all(parts):
         raise CliError("an empty ID names nothing")
     return "".join(f"/{quote(part, safe='')}" for part in parts)
+
+
+def once() -> dict[str, str]:
+    """Headers with which a request that reaches the server twice is done once."""
+    return {"Idempotency-Key": os.urandom(16).hex()}
 
 
 class Api:
@@ -63,6 +69,19 @@ class Api:
         )
         return self.decode(response, data)
 
+    def array(
+        self,
+        method: str,
+        target: str,
+        body: object = None,
+        *,
+        needs: tuple[str, ...],
+        answer_s: float = ANSWER_S,
+        headers: Mapping[str, str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """A list of objects that have the keys they need; null is an empty one (contract 0.5)."""
+        return self._shaped(self.call(method, target, body, answer_s=answer_s, headers=headers) or [], needs)
+
     def object(
         self,
         method: str,
@@ -77,9 +96,13 @@ class Api:
         answer = self.call(method, target, body, answer_s=answer_s, headers=headers)
         return self._shaped([answer], needs)[0]
 
-    def array(self, target: str, *, needs: tuple[str, ...]) -> list[dict[str, Any]]:
-        """A list of objects that have the keys they need; null is an empty one (contract 0.5)."""
-        return self._shaped(self.call("GET", target) or [], needs)
+    def delete(self, target: str) -> None:
+        """What is gone already is deleted as well (contract 9.15)."""
+        try:
+            self.call("DELETE", target)
+        except ApiError as error:
+            if error.status != 404:
+                raise
 
     def _shaped(self, items: Any, needs: tuple[str, ...]) -> list[dict[str, Any]]:
         if isinstance(items, list) and all(isinstance(item, dict) and item.keys() >= set(needs) for item in items):

@@ -68,9 +68,34 @@ ROOT = Group(
                 "list": LIST,
                 "get": Verb("sandbox_get", "Show a sandbox"),
                 "kill": Verb("sandbox_kill", "Kill a sandbox; its disk is gone with it"),
-                "set-timeout": Verb("sandbox_set_timeout", "Set after how much idle time a sandbox ends"),
+                "hibernate": Verb("sandbox_hibernate", "Put a sandbox to sleep, with its memory and processes"),
+                "wake": Verb("sandbox_wake", "Wake a sandbox; any use of it does so, too"),
+                "reboot": Verb("sandbox_reboot", "Boot a sandbox again from its disk; its processes are lost"),
+                "power-cycle": Verb("sandbox_power_cycle", "Stop a sandbox hard and boot it again from its disk"),
+                "set-timeout": Verb("sandbox_set_timeout", "Set after how much idle time a sandbox hibernates"),
             },
             aliases={"ls": "list"},
+        ),
+        "checkpoint": Group(
+            "Save sandboxes as they are, go back to that, and make copies of it (also: cp)",
+            {
+                "create": Verb("checkpoint_create", "Save a sandbox as it is now; it runs on"),
+                "list": Verb("checkpoint_list", "List the checkpoints of a sandbox"),
+                "tree": Verb("checkpoint_tree", "Draw which checkpoint was made of what, and what was made of it"),
+                "restore": Verb("checkpoint_restore", "Put a sandbox back to one of its checkpoints"),
+                "spawn": Verb("checkpoint_spawn", "Create sandboxes that go on where a checkpoint stood"),
+                "delete": Verb("checkpoint_delete", "Delete a checkpoint; sandboxes made of it live on"),
+                "publish": Verb("checkpoint_publish", "Let other organizations create sandboxes from a checkpoint"),
+                "unpublish": Verb("checkpoint_unpublish", "Keep a checkpoint to its own organization"),
+            },
+        ),
+        "patch": Group(
+            "Scripts that are run in sandboxes made from a checkpoint",
+            {
+                "create": Verb("patch_create", "Add a script to a checkpoint"),
+                "list": Verb("patch_list", "List the patches of a checkpoint"),
+                "delete": Verb("patch_delete", "Delete a patch; where it has run it is not undone"),
+            },
         ),
         "config": Group(
             "Show and set which server is used, and with which key",
@@ -86,6 +111,7 @@ ROOT = Group(
         "completion": Verb("completion", "Print a script that completes commands in your shell"),
         "version": Verb("version", "Print the version"),
     },
+    aliases={"cp": "checkpoint"},
 )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 COLOURS = {"running": "32", "hibernated": "33", "error": "31", "stopped": "2", "Error:": "31"}
+COLOURS |= {"ready": "32", "processing": "33", "failed": "31"}
 
 
 def keep_standard_descriptors() -> None:
@@ -86,6 +87,21 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}h{minutes}m{rest}s"
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def size(count: object) -> str:
+    """Of a number of bytes, as `12.3 MB`; `-` when it is 0 or none."""
+    return f"{count / (1 << 20):.1f} MB" if isinstance(count, int) and count > 0 else "-"
+
+
+def instant(text: str | None) -> str:
+    """An RFC 3339 time to the second, in UTC; `-` when there is none."""
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.fromisoformat(text or "").astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        return "-"
 
 
 def age(started: str | None, now: float) -> str:

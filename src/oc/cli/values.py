@@ -18,6 +18,13 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def positive(text: str) -> int:
+    number = natural(text)
+    if not number:
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return number
+
+
 def processors(text: str) -> int | float:
     """As `2` or `0.5`."""
     try:

@@ -9,6 +9,7 @@ import uuid
 SANDBOX = re.compile(r"sb-[0-9a-f]{8}")
 SESSION = re.compile(r"[0-9a-f]{8}")
 READER = re.compile(r"[0-9a-f]{1,32}")
+UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 API_KEY = re.compile(r"osb_[0-9a-f]{64}")
 KEY_PREFIX_LENGTH = 8
 

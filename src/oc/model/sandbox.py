@@ -53,7 +53,7 @@ class Observed(msgspec.Struct, frozen=True):
     """What a worker says of one sandbox. `lost`: it ran and died; `reason` says of what."""
 
     id: str
-    state: Literal["starting", "running", "stopping", "lost"]
+    state: Literal["starting", "running", "frozen", "stopping", "lost"]
     reason: str | None = None
     memory_kills: int = 0
 

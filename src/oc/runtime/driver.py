@@ -71,8 +71,8 @@ class Driver(Protocol):
         """Ends the sandbox and removes all that the driver made for it; fine when there is nothing."""
         ...
 
-    async def save(self, id: str, into: Path, *, stop: bool) -> None:
-        """Writes memory and processes to a new directory. The sandbox must be paused, and stays so unless `stop`."""
+    async def save(self, id: str, into: Path) -> None:
+        """Writes memory and processes to a new directory. The sandbox must be paused, and stays so, also on failure."""
         ...
 
     async def pause(self, id: str) -> None: ...

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-
 import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -18,55 +14,28 @@ from starlette.types import Receive, Scope, Send
 from oc.api import openapi, page
 from oc.model.errors import NotFound
 from oc.server import envelope, health
-from oc.server.activity import Activity
 from oc.server.answers import JSON
-from oc.server.auth import Door
 from oc.server.channel import Channel
+from oc.server.checkpoints import CheckpointCalls
 from oc.server.edge import Edge
+from oc.server.forks import ForkCalls
 from oc.server.gate import Gate
-from oc.server.hosts import Worker
 from oc.server.identity import who_am_i
-from oc.server.lifecycle import Lifecycle
-from oc.server.loops.running import Loops
+from oc.server.making import Making
 from oc.server.metrics import Metrics
+from oc.server.patches import PatchCalls
+from oc.server.plane import Plane
+from oc.server.power import PowerCalls
 from oc.server.relay import Relay
 from oc.server.routes import Handler, routes
 from oc.server.sandboxes import SandboxCalls
-from oc.settings import Settings
-from oc.store.store import Store
 
 PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
-@dataclass(frozen=True, slots=True)
-class Plane:
-    """The parts that outlive a request."""
-
-    settings: Settings
-    store: Store
-    worker: Worker
-    lifecycle: Lifecycle
-    activity: Activity
-    door: Door
-
-
-@asynccontextmanager
-async def plane(settings: Settings) -> AsyncIterator[Plane]:
-    """Opens the database, runs the loops. Raises Failed, and Conflict for a database of a newer program."""
-    store, worker = await Store.open(settings.database), Worker(settings.worker_socket)
-    lifecycle = Lifecycle(store.sandboxes, worker, settings.max_sandboxes)
-    made = Plane(settings, store, worker, lifecycle, Activity(), Door(store.accounts))
-    try:
-        async with Loops(store, worker, lifecycle, made.activity, made.door):
-            yield made
-    finally:
-        await lifecycle.close()
-        await worker.close()
-        await store.close()
-
-
 def application(plane: Plane) -> Starlette:
-    gate, metrics = Gate(plane.store.sandboxes), Metrics(plane.store.sandboxes)
+    gate = Gate(plane.store.sandboxes, plane.changes, plane.sleep, plane.restores)
+    metrics = Metrics(plane.store.sandboxes)
     relay = Relay(plane.worker, gate, plane.activity)
     channel = Channel(plane.worker, gate, plane.activity)
     app = Starlette(
@@ -89,14 +58,52 @@ def application(plane: Plane) -> Starlette:
 
 
 def _handlers(plane: Plane, gate: Gate) -> dict[str, Handler]:
-    calls = SandboxCalls(plane.settings, plane.store, plane.worker, plane.lifecycle, gate, plane.activity)
+    making = Making(plane.store, plane.lifecycle)
+    return {
+        "whoAmI": who_am_i,
+        **_of_sandboxes(plane, gate, making),
+        **_of_power(plane, gate),
+        **_of_checkpoints(plane, gate, making),
+    }
+
+
+def _of_sandboxes(plane: Plane, gate: Gate, making: Making) -> dict[str, Handler]:
+    calls = SandboxCalls(plane.settings, plane.store, plane.worker, plane.lifecycle, gate, plane.activity, making)
     return {
         "createSandbox": calls.create,
         "listSandboxes": calls.list,
         "getSandbox": calls.get,
         "killSandbox": calls.kill,
         "setTimeout": calls.set_timeout,
-        "whoAmI": who_am_i,
+    }
+
+
+def _of_power(plane: Plane, gate: Gate) -> dict[str, Handler]:
+    sandboxes = plane.store.sandboxes
+    calls = PowerCalls(plane.settings, sandboxes, plane.worker, plane.changes, plane.sleep, gate, plane.activity)
+    return {
+        "hibernateSandbox": calls.hibernate,
+        "wakeSandbox": calls.wake,
+        "rebootSandbox": calls.reboot,
+        "powerCycleSandbox": calls.reboot,
+    }
+
+
+def _of_checkpoints(plane: Plane, gate: Gate, making: Making) -> dict[str, Handler]:
+    calls = CheckpointCalls(plane.store, plane.checkpointing, plane.restores, gate, plane.activity)
+    forks = ForkCalls(plane.settings, plane.store, plane.worker, plane.checkpointing, making)
+    patches = PatchCalls(plane.store, plane.checkpointing)
+    return {
+        "createCheckpoint": calls.create,
+        "listCheckpoints": calls.list,
+        "deleteCheckpoint": calls.delete,
+        "restoreCheckpoint": calls.restore,
+        "publishCheckpoint": calls.publishing(True),
+        "unpublishCheckpoint": calls.publishing(False),
+        "forkCheckpoint": forks.fork,
+        "createPatch": patches.create,
+        "listPatches": patches.list,
+        "deletePatch": patches.delete,
     }
 
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 from starlette.requests import HTTPConnection
 
-from oc.model.errors import Gone, NotFound, OpenComputerError, Unavailable
+from oc.model.errors import BadRequest, Gone, NotFound, OpenComputerError, Unavailable
 from oc.model.ids import SANDBOX, SESSION
 from oc.model.sandbox import Status
+from oc.server.changes import Changes
+from oc.server.restores import Restores
+from oc.server.sleep import Sleep, wake_failed
 from oc.store.accounts import Caller
 from oc.store.sandboxes import Sandbox, Sandboxes
 
+WAKE_S = 60.0  # how long a caller waits (contract 2.1.7); the wake itself goes on
+
 
 class Gate:
-    def __init__(self, sandboxes: Sandboxes) -> None:
+    def __init__(self, sandboxes: Sandboxes, changes: Changes, sleep: Sleep, restores: Restores) -> None:
         self._sandboxes = sandboxes
+        self._changes = changes
+        self._sleep = sleep
+        self._restores = restores
 
     async def any(self, connection: HTTPConnection, caller: Caller) -> Sandbox:
         """In whatever state. Raises NotFound, also for what belongs to others."""
@@ -23,15 +34,37 @@ class Gate:
             raise NotFound(f"sandbox not found: {id[:64]}", hint="list sandboxes with `oc ls`")
         return sandbox
 
-    async def running(self, connection: HTTPConnection, caller: Caller) -> Sandbox:
-        """Raises NotFound, Gone and Unavailable."""
-        sandbox = await self.any(connection, caller)
+    async def running(
+        self, connection: HTTPConnection, caller: Caller, refuse: Callable[[Sandbox], OpenComputerError] | None = None
+    ) -> Sandbox:
+        """Wakes it if need be, and waits for what is being done to it.
+
+        Raises NotFound, what `refuse` (or `refusal`) says of one that does not run, and what `Sleep.wake` raises.
+        """
         session = connection.path_params.get("session")
+        while (sandbox := await self.any(connection, caller)).status is Status.RUNNING:
+            if session is not None and not SESSION.fullmatch(session):
+                raise NotFound(f"exec session {session[:64]} not found")
+            if sandbox.restoring is not None:
+                await self._restores.finish(sandbox)
+            elif self._changes.under_way(sandbox.id):
+                await self._changes.settled(sandbox.id)
+            else:
+                # Nothing is awaited from here to where the caller notes its use, so that it cannot go to sleep between.
+                return sandbox
+        if sandbox.status is Status.HIBERNATED:
+            sandbox = await self.woken(sandbox.id)
         if sandbox.status is not Status.RUNNING:
-            raise refusal(sandbox)
-        if session is not None and not SESSION.fullmatch(session):
-            raise NotFound(f"exec session {session[:64]} not found")
+            raise (refuse or refusal)(sandbox)
         return sandbox
+
+    async def woken(self, id: str) -> Sandbox:
+        """As `Sleep.wake`, but not for longer than a client waits."""
+        try:
+            async with asyncio.timeout(WAKE_S):
+                return await self._sleep.wake(id)
+        except TimeoutError:
+            raise wake_failed(id, f"it has taken longer than {WAKE_S:.0f} seconds") from None
 
 
 def refusal(sandbox: Sandbox) -> OpenComputerError:
@@ -42,3 +75,9 @@ def refusal(sandbox: Sandbox) -> OpenComputerError:
     if sandbox.status is Status.ERROR:
         return Gone(f"sandbox {sandbox.id} has failed: {sandbox.reason}", hint="create a new one")
     return Unavailable(f"sandbox {sandbox.id} is {sandbox.status}", hint="try again in a few seconds")
+
+
+def not_running(sandbox: Sandbox) -> BadRequest:
+    """The same where the contract has 400 for it (2.1.6, 2.1.9, 2.6)."""
+    why = f": {sandbox.reason}" if sandbox.reason else ""
+    return BadRequest(f"sandbox is not running ({sandbox.id} is {sandbox.status}{why})")

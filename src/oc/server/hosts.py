@@ -11,8 +11,9 @@ import httpx
 import msgspec
 from msgspec import field
 
+from oc.model.artifact import Artifact
 from oc.model.errors import BY_CODE, BadRequest, Failed, NotFound, OpenComputerError, Unavailable
-from oc.model.sandbox import Observed, Spec
+from oc.model.sandbox import Image, Observed, Spec
 
 T = TypeVar("T")
 BASE = "http://worker"
@@ -20,8 +21,12 @@ CONNECT_S = 5.0
 LOOK_S = 10.0  # longest that the worker may take to say what it has
 ENSURE_S = 120.0
 REMOVE_S = 60.0
+FREEZE_S = 60.0
+REBOOT_S = 120.0
+SAVE_S = 900.0  # memory of many GB on a slow disk; a start from it may have to fetch as much from the blob store
 HOST_KEPT_S = 30.0  # how long what is known of the host's size is good for
 IDLE_S = 4.0  # below the 5 seconds after which the worker closes an idle connection, so that no request meets the close
+BY_STATUS = {kind.status: kind for kind in BY_CODE.values()}  # for errors that only the worker knows by name
 UNLIMITED = httpx.Timeout(None, connect=CONNECT_S).as_dict()
 
 
@@ -34,6 +39,14 @@ class WorkerUnavailable(Unavailable):
 class Host(msgspec.Struct, frozen=True, rename="camel"):
     cpus: float
     memory_mb: int = field(name="memoryMB")
+    memory_available_mb: int = field(name="memoryAvailableMB")
+
+
+class Ran(msgspec.Struct, frozen=True, rename="camel"):
+    """What came of a command (contract 2.2.1)."""
+
+    exit_code: int
+    stderr: str
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -61,7 +74,8 @@ def problem(status: int, body: bytes) -> OpenComputerError:
         envelope = msgspec.json.decode(body, type=Envelope)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Failed(f"the worker answered {status} {HTTPStatus(status).phrase}")
-    return BY_CODE.get(envelope.code, Failed)(envelope.error, hint=envelope.hint)
+    kind = BY_CODE.get(envelope.code) or BY_STATUS.get(status, Failed)
+    return kind(envelope.error, hint=envelope.hint)
 
 
 class Worker:
@@ -83,7 +97,8 @@ class Worker:
 
     async def ensure(self, spec: Spec) -> Observed:
         """Returns when the sandbox answers. Raises WorkerUnavailable and what the worker says."""
-        return await self._ask("PUT", f"/sandboxes/{spec.id}", Observed, ENSURE_S, msgspec.json.encode(spec))
+        limit_s = ENSURE_S if isinstance(spec.origin, Image) else SAVE_S
+        return await self._ask("PUT", f"/sandboxes/{spec.id}", Observed, limit_s, msgspec.json.encode(spec))
 
     async def remove(self, id: str) -> None:
         """Returns when nothing of it is left; fine when there was nothing."""
@@ -95,9 +110,51 @@ class Worker:
     async def sandboxes(self) -> list[Observed]:
         return await self._ask("GET", "/sandboxes", list[Observed], LOOK_S)
 
-    async def host(self) -> Host:
-        """The size of the host."""
-        if self._host is None or time.monotonic() - self._host[0] > HOST_KEPT_S:
+    async def sandbox(self, id: str) -> Observed:
+        """Raises NotFound when the worker has none of that name."""
+        return await self._ask("GET", f"/sandboxes/{id}", Observed, LOOK_S)
+
+    async def freeze(self, id: str) -> Observed:
+        return await self._ask("POST", f"/sandboxes/{id}/freeze", Observed, FREEZE_S)
+
+    async def hibernate(self, id: str, artifact: str) -> Artifact:
+        """Returns when the sandbox has left the host. Asked again with the same artifact it answers the same."""
+        return await self._save(id, "hibernate", Artifact, {"artifact": artifact})
+
+    async def checkpoint(self, id: str, artifact: str, memory: bool) -> Artifact:
+        """Returns when the artifact is whole on the host. Asked again it answers the same."""
+        return await self._save(id, "checkpoint", Artifact, {"artifact": artifact, "memory": memory})
+
+    async def restore(self, id: str, artifact: str, memory: bool) -> Observed:
+        """Returns when the sandbox runs again; when it fails, the sandbox is as it was."""
+        return await self._save(id, "restore", Observed, {"artifact": artifact, "memory": memory})
+
+    async def reboot(self, id: str) -> Observed:
+        return await self._ask("POST", f"/sandboxes/{id}/reboot", Observed, REBOOT_S)
+
+    async def run(self, id: str, script: str, timeout_s: int) -> Ran:
+        """A script for bash. The worker ends it at its timeout (contract 2.2.1)."""
+        body = msgspec.json.encode({"cmd": "bash", "args": ["-c", script], "timeout": timeout_s})
+        return await self._ask("POST", f"/sandboxes/{id}/exec/run", Ran, timeout_s + LOOK_S, body)
+
+    async def artifacts(self) -> list[Artifact]:
+        """Those that the host has; what is only in the blob store is not among them."""
+        return await self._ask("GET", "/artifacts", list[Artifact], LOOK_S)
+
+    async def artifact(self, id: str) -> Artifact:
+        """Raises NotFound when the host has none of that name, also when the blob store has it."""
+        return await self._ask("GET", f"/artifacts/{id}", Artifact, LOOK_S)
+
+    async def delete_artifact(self, id: str) -> None:
+        """From the host and from the blob store; fine when there was none."""
+        try:
+            await self._call("DELETE", f"/artifacts/{id}", REMOVE_S)
+        except NotFound:
+            return  # what was asked for
+
+    async def host(self, *, most_s: float = HOST_KEPT_S) -> Host:
+        """The size of the host, and what was free of it at most `most_s` ago."""
+        if self._host is None or time.monotonic() - self._host[0] > most_s:
             self._host = time.monotonic(), await self._ask("GET", "/host", Host, LOOK_S)
         return self._host[1]
 
@@ -120,8 +177,11 @@ class Worker:
         await self._control.aclose()
         await self._pool.aclose()
 
+    async def _save(self, id: str, what: str, kind: type[T], body: dict[str, Any]) -> T:
+        return await self._ask("POST", f"/sandboxes/{id}/{what}", kind, SAVE_S, msgspec.json.encode(body))
+
     async def _ask(
-        self, method: Literal["GET", "PUT"], path: str, kind: type[T], limit_s: float, body: Any = None
+        self, method: Literal["GET", "PUT", "POST"], path: str, kind: type[T], limit_s: float, body: Any = None
     ) -> T:
         answer = await self._call(method, path, limit_s, body)
         try:

@@ -27,9 +27,9 @@ def key_of(request: Request) -> str | None:
     return key
 
 
-def fingerprint(call: str, body: msgspec.Struct) -> str:
+def fingerprint(path: str, body: msgspec.Struct) -> str:
     """The same for the same request, however its JSON is written."""
-    return hashlib.sha256(call.encode() + b"\0" + msgspec.json.encode(body, order="sorted")).hexdigest()
+    return hashlib.sha256(path.encode() + b"\0" + msgspec.json.encode(body, order="sorted")).hexdigest()
 
 
 class Once:

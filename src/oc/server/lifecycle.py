@@ -7,47 +7,53 @@ the heal loop all come through here: a process that is killed at any line leaves
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
 
 from oc.model.errors import Gone, OpenComputerError
-from oc.model.ids import new_sandbox
-from oc.model.sandbox import Image, Spec, Status
+from oc.model.sandbox import Spec, Status
+from oc.server.changes import Changes, Stopping
 from oc.server.hosts import Worker, WorkerUnavailable
-from oc.server.wishes import TEMPLATES
-from oc.store.sandboxes import Sandbox, Sandboxes, Wish
+from oc.server.patching import Patching
+from oc.store.sandboxes import ACTIVE, Sandbox, Sandboxes, Wish
 
+TOGETHER = "another one that was asked for with it could not be created"
 log = structlog.get_logger()
 
 
 def spec(sandbox: Sandbox) -> Spec:
-    image = Image(TEMPLATES[sandbox.wish.template])
-    return Spec(id=sandbox.id, size=sandbox.wish.size, origin=image, envs=sandbox.wish.envs)
+    return Spec(id=sandbox.id, size=sandbox.wish.size, origin=sandbox.wish.origin, envs=sandbox.wish.envs)
 
 
 class Lifecycle:
-    def __init__(self, sandboxes: Sandboxes, worker: Worker, most: int) -> None:
+    def __init__(self, sandboxes: Sandboxes, worker: Worker, changes: Changes, patching: Patching, most: int) -> None:
         self._sandboxes = sandboxes
         self._worker = worker
+        self._changes = changes
+        self._patching = patching
         self._most = most
-        self._starting: dict[str, asyncio.Task[Sandbox]] = {}
 
-    async def create(self, org_id: str, wish: Wish, idempotency_key: str | None = None) -> Sandbox:
-        """A running sandbox. Raises TooMany, and whatever kept it from running."""
-        pending = await self._sandboxes.add(new_sandbox(), org_id, wish, self._most, idempotency_key)
-        return await self.start(pending)
+    async def create(self, org_id: str, wishes: Sequence[Wish], key: str | None = None) -> list[Sandbox]:
+        """Running sandboxes, all or none; `key`: the Idempotency-Key that they are asked for with.
+
+        Raises TooMany, and whatever kept one of them from running.
+        """
+        return await self.start_all(await self._sandboxes.add(org_id, wishes, self._most, key))
+
+    async def start_all(self, pending: Sequence[Sandbox]) -> list[Sandbox]:
+        ends = await asyncio.gather(*map(self.start, pending), return_exceptions=True)
+        failures = [end for end in ends if isinstance(end, BaseException)]
+        if failures and not isinstance(failures[0], Stopping):
+            await asyncio.gather(*(self.stop(end.id, TOGETHER) for end in ends if isinstance(end, Sandbox)))
+        if failures:
+            raise failures[0]
+        return [end for end in ends if isinstance(end, Sandbox)]
 
     async def start(self, pending: Sandbox) -> Sandbox:
         """Makes a pending sandbox run; a second call joins the first. Goes on when its caller is cancelled."""
-        task = self._starting.get(pending.id)
-        if task is None:
-            task = self._starting[pending.id] = asyncio.create_task(self._start(pending), name=f"start {pending.id}")
-            task.add_done_callback(partial(self._finished, pending.id))
-        return await asyncio.shield(task)
-
-    def is_starting(self, id: str) -> bool:
-        return id in self._starting
+        return await self._changes.do(pending.id, "start", partial(self._start, pending.id))
 
     async def stop(self, id: str, reason: str) -> None:
         """Ends it for good. When the worker is away the row says so, and the heal loop does the rest."""
@@ -68,26 +74,25 @@ class Lifecycle:
         except WorkerUnavailable as error:  # the heal loop compares when it is back
             log.info("removal put off", sandbox=id, error=error.text)
 
-    async def close(self) -> None:
-        """Starts under way are left to the next server: their rows are pending."""
-        for task in list(self._starting.values()):
-            task.cancel()
-        await asyncio.gather(*self._starting.values(), return_exceptions=True)
-
-    def _finished(self, id: str, task: asyncio.Task[Sandbox]) -> None:
-        del self._starting[id]
-        if not task.cancelled():
-            task.exception()  # `fail` has logged it; whoever asked may have gone
-
-    async def _start(self, pending: Sandbox) -> Sandbox:
+    async def _start(self, id: str) -> Sandbox:
+        pending = await self._sandboxes.get(id)
+        if pending is None or pending.status not in ACTIVE:
+            raise _killed(id)
+        if pending.status is Status.RUNNING:
+            return pending
         try:
             await self._worker.ensure(spec(pending))
+            await self._patching.apply(pending)
         except OpenComputerError as error:
             await self.fail(pending.id, error.text)
             raise
         running = await self._sandboxes.start(pending.id)
         if running is None:
             await self.remove(pending.id)
-            raise Gone(f"sandbox {pending.id} was killed while it was being created")
-        log.info("sandbox started", sandbox=pending.id)
+            raise _killed(id)
+        log.info("sandbox started", sandbox=id)
         return running
+
+
+def _killed(id: str) -> Gone:
+    return Gone(f"sandbox {id} was killed while it was being created")

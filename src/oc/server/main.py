@@ -14,8 +14,9 @@ import uvloop
 
 from oc.model.errors import Failed
 from oc.server import log as logs
-from oc.server.app import Plane, application, plane
+from oc.server.app import application
 from oc.server.channel import MAX_MESSAGE
+from oc.server.plane import Plane, plane
 from oc.settings import Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from oc.api.bodies import CreateSandbox, SetTimeout
+from oc.api.bodies import CreateSandbox, SandboxAnswer, SetTimeout
 from oc.model.errors import BadRequest
 from oc.model.sandbox import Status
 from oc.server import answers, request_body, wishes
 from oc.server.activity import Activity
 from oc.server.gate import Gate, refusal
 from oc.server.hosts import Worker
-from oc.server.idempotency import Once, fingerprint, key_of
 from oc.server.lifecycle import Lifecycle
+from oc.server.making import Making
 from oc.settings import Settings
 from oc.store.accounts import Caller
-from oc.store.sandboxes import Sandbox, Wish
+from oc.store.sandboxes import Sandbox
 from oc.store.store import Store
 
 LISTED = (Status.RUNNING, Status.HIBERNATED)  # when nothing else is asked for (contract 2.1.3)
 MOST_LISTED = 1000
-KILLED, LEFT = "killed", "its client went away before it was ready"
+KILLED = "killed"
 
 
 class SandboxCalls:
     def __init__(
-        self, settings: Settings, store: Store, worker: Worker, lifecycle: Lifecycle, gate: Gate, activity: Activity
+        self,
+        settings: Settings,
+        store: Store,
+        worker: Worker,
+        lifecycle: Lifecycle,
+        gate: Gate,
+        activity: Activity,
+        making: Making,
     ) -> None:
         self._settings = settings
         self._rows = store.sandboxes
@@ -37,17 +43,12 @@ class SandboxCalls:
         self._lifecycle = lifecycle
         self._gate = gate
         self._activity = activity
-        self._once = Once(store.idempotency)
+        self._making = making
 
     async def create(self, request: Request, caller: Caller) -> Response:
-        key = key_of(request)
         body = await request_body.read(request, CreateSandbox)
         wish = wishes.wish(body, self._settings, await self._worker.host())
-        if key is None:
-            return await self._create_for(request, caller, wish)
-        make = partial(self._go_on, caller, wish, key)
-        answer = await self._once.answer(caller.org_id, key, fingerprint("createSandbox", body), make)
-        return Response(answer, 201, media_type=answers.JSON)
+        return await self._making.answer(request, caller, body, [wish], self._show)
 
     async def list(self, request: Request, caller: Caller) -> Response:
         statuses = _statuses(request.query_params.get("status", ""))
@@ -64,30 +65,15 @@ class SandboxCalls:
         return answers.nothing()
 
     async def set_timeout(self, request: Request, caller: Caller) -> Response:
-        body = await request_body.read(request, SetTimeout)
+        seconds = wishes.timeout((await request_body.read(request, SetTimeout)).timeout)
         sandbox = await self._gate.running(request, caller)
-        if not await self._rows.set_timeout(sandbox.id, wishes.timeout(body.timeout)):
-            raise refusal(await self._gate.any(request, caller))
         self._activity.touch(sandbox.id)
+        if not await self._rows.set_timeout(sandbox.id, seconds):
+            raise refusal(await self._gate.any(request, caller))
         return answers.nothing()
 
-    async def _create_for(self, request: Request, caller: Caller, wish: Wish) -> Response:
-        """Without a key nobody can ask for it again: it goes when its client has gone."""
-        sandbox = await self._lifecycle.create(caller.org_id, wish)
-        if await request.is_disconnected():
-            await self._lifecycle.stop(sandbox.id, LEFT)
-        return answers.json(answers.sandbox(sandbox, self._settings), 201)
-
-    async def _go_on(self, caller: Caller, wish: Wish, key: str, id: str | None) -> bytes:
-        sandbox = await self._begun(id) or await self._lifecycle.create(caller.org_id, wish, key)
-        return msgspec.json.encode(answers.sandbox(sandbox, self._settings))
-
-    async def _begun(self, id: str | None) -> Sandbox | None:
-        """What an earlier try under the same key has come to, if it can still be answered with."""
-        sandbox = await self._rows.get(id) if id else None
-        if sandbox is not None and sandbox.status is Status.PENDING:
-            return await self._lifecycle.start(sandbox)
-        return sandbox if sandbox is not None and sandbox.status is Status.RUNNING else None
+    def _show(self, made: Sequence[Sandbox]) -> SandboxAnswer:
+        return answers.sandbox(made[0], self._settings)
 
 
 def _statuses(text: str) -> tuple[Status, ...]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from oc.api.bodies import CreateSandbox
+import msgspec
+
+from oc.api.bodies import CreateSandbox, Fork
 from oc.model.errors import BadRequest, NotFound, NotSupported, TooLarge
-from oc.model.sandbox import Size
+from oc.model.sandbox import Checkpoint as FromCheckpoint
+from oc.model.sandbox import Image, Size
 from oc.server.hosts import Host
 from oc.settings import Settings
+from oc.store.checkpoints import Checkpoint
 from oc.store.sandboxes import Wish
 from oc.wire.messages import MAX_TEXT
 
@@ -29,12 +33,33 @@ NOT_YET = {
 def wish(body: CreateSandbox, settings: Settings, host: Host) -> Wish:
     """Raises BadRequest, NotFound, NotSupported and TooLarge; the text names the field and what it may be."""
     _refuse_missing_features(body)
+    template = _template(body.template_id)
     return Wish(
-        template=_template(body.template_id),
+        template=template,
         size=_size(body, settings, host),
         envs=_envs(body.envs or {}),
         metadata=_texts("metadata", body.metadata or {}, MAX_METADATA),
         timeout_s=timeout(body.timeout or 0),
+        origin=Image(TEMPLATES[template]),
+    )
+
+
+def fork(body: Fork, checkpoint: Checkpoint, host: Host) -> Wish:
+    """A sandbox that goes on where a checkpoint stood (contract 2.6.4): memory may be added to it."""
+    _refuse_secret_store(body.secret_store)
+    asked = body.memory_mb or 0
+    size = msgspec.structs.replace(
+        checkpoint.size, memory_mb=max(checkpoint.size.memory_mb, min(asked, host.memory_mb))
+    )
+    metadata = checkpoint.metadata if body.metadata is None else body.metadata
+    return Wish(
+        template=checkpoint.template,
+        size=size,
+        envs=_envs(checkpoint.envs | (body.envs or {})),
+        metadata=_texts("metadata", metadata, MAX_METADATA),
+        timeout_s=timeout(body.timeout or 0),
+        origin=FromCheckpoint(checkpoint.id, checkpoint.memory),
+        from_checkpoint=checkpoint.id,
     )
 
 
@@ -52,8 +77,13 @@ def _refuse_missing_features(body: CreateSandbox) -> None:
             raise NotSupported(text)
     if body.network_enabled is False:
         raise NotSupported("networkEnabled: sandboxes without a network are not available yet")
-    if body.secret_store:
-        raise BadRequest(f"secret store not found: {body.secret_store}")
+    _refuse_secret_store(body.secret_store)
+
+
+def _refuse_secret_store(name: str | None) -> None:
+    """There are none yet."""
+    if name:
+        raise BadRequest(f"secret store not found: {name}")
 
 
 def _template(name: str | None) -> str:

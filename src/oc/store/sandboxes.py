@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import enum
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from oc.api.timestamps import now
 from oc.model.errors import TooMany
-from oc.model.sandbox import TRANSITIONS, Size, Status
+from oc.model.ids import new_sandbox
+from oc.model.sandbox import TRANSITIONS, Image, Origin, Size, Status
+from oc.store.artifacts import discard
 from oc.store.database import Database, Session
 from oc.store.events import record
 
 ACTIVE = (Status.PENDING, Status.RUNNING)  # what counts against an organization's limit
-TYPES = {Status.RUNNING: "sandbox.started", Status.ERROR: "sandbox.failed", Status.STOPPED: "sandbox.stopped"}
+ENDS = {Status.ERROR: "sandbox.failed", Status.STOPPED: "sandbox.stopped"}
+
+
+class Tier(enum.StrEnum):
+    """Where a hibernated sandbox is (contract 4.2); clients see no difference but the time that a wake takes."""
+
+    FROZEN = "frozen"  # in its host's memory
+    STORING = "storing"  # on its way to STORED
+    STORED = "stored"  # in an artifact only
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -25,6 +37,8 @@ class Wish(msgspec.Struct, frozen=True):
     envs: dict[str, str]
     metadata: dict[str, str]
     timeout_s: int  # without traffic; 0: never
+    origin: Origin = Image()  # what its last start was from
+    from_checkpoint: str | None = None  # that it is a fork of
 
 
 class Sandbox(msgspec.Struct, frozen=True):
@@ -38,49 +52,60 @@ class Sandbox(msgspec.Struct, frozen=True):
     started_at: int | None
     stopped_at: int | None
     last_active_at: int
+    applied: int = 0  # sequence of its last patch
+    patch_error: str | None = None
+    hibernated_at: int | None = None
+    tier: Tier | None = None
+    hibernation: str | None = None  # artifact
+    hibernation_bytes: int | None = None  # once the artifact is in the blob store
+    waking: bool = False
+    restoring: str | None = None  # checkpoint
+    restore_error: str | None = None
 
 
 class Sandboxes:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, id: str, org_id: str, wish: Wish, most: int, idempotency_key: str | None = None) -> Sandbox:
-        """Records a pending sandbox. Raises TooMany when the organization has `most` already (contract 4.4)."""
-        parameters = {"id": id, "org_id": org_id, "most": most, "active": ACTIVE, "at": now(), **_columns(wish)}
+    async def add(self, org_id: str, wishes: Sequence[Wish], most: int, key: str | None = None) -> list[Sandbox]:
+        """Records pending sandboxes, all or none; `key`: the Idempotency-Key that they are asked for with.
 
-        def work(session: Session) -> Sandbox:
-            if not session.change("add_sandbox", awaited=int(idempotency_key is not None), **parameters):
-                raise _too_many(session, org_id, most)
-            if idempotency_key is not None:
-                session.change("name_subject", org_id=org_id, key=idempotency_key, subject=id)
-            record(session, org_id, id, "sandbox.created", parameters["at"])
-            return _found(session.all("sandbox", id=id))[0]
+        Raises TooMany when the organization would have more than `most` (contract 4.4).
+        """
+
+        def work(session: Session) -> list[Sandbox]:
+            made = [_add(session, org_id, wish, most, key is not None) for wish in wishes]
+            if key is not None:
+                session.change("name_subject", org_id=org_id, key=key, subject=" ".join(row.id for row in made))
+            return made
 
         return await self._database.run(work)
 
     async def get(self, id: str) -> Sandbox | None:
-        rows = _found(await self._database.read("sandbox", id=id))
+        rows = found(await self._database.read("sandbox", id=id))
         return rows[0] if rows else None
 
     async def of_organization(self, org_id: str, statuses: Collection[Status], most: int) -> list[Sandbox]:
         """Newest first."""
         parameters = {"org_id": org_id, "statuses": tuple(statuses), "most": most}
-        return _found(await self._database.read("sandboxes_of_organization", **parameters))
+        return found(await self._database.read("sandboxes_of_organization", **parameters))
 
     async def in_states(self, *statuses: Status) -> list[Sandbox]:
         """Of all organizations."""
-        return _found(await self._database.read("sandboxes_in", statuses=statuses))
+        return found(await self._database.read("sandboxes_in", statuses=statuses))
 
     async def count_by_status(self) -> dict[str, int]:
         return {row["status"]: row["number"] for row in await self._database.read("count_by_status")}
 
     async def start(self, id: str) -> Sandbox | None:
         """To running; None when its state does not lead there (any more)."""
-        return await self._move("start_sandbox", id, Status.RUNNING)
+        return await self._database.run(
+            lambda session: move(session, "start_sandbox", id, Status.RUNNING, "sandbox.started")
+        )
 
     async def end(self, id: str, status: Status, reason: str) -> Sandbox | None:
         """To error or stopped; None when its state does not lead there (any more)."""
-        return await self._move("end_sandbox", id, status, status=status, reason=reason)
+        return await self._database.run(partial(_end, id, status, reason))
 
     async def set_timeout(self, id: str, timeout_s: int) -> bool:
         """False: it does not run any more."""
@@ -91,25 +116,39 @@ class Sandboxes:
         rows = [{"id": id, "at": at} for id, at in active.items()]
         await self._database.run(lambda session: session.change_each("touch_sandbox", rows))
 
-    async def _move(self, query: str, id: str, target: Status, **parameters: Any) -> Sandbox | None:
-        sources = tuple(source for source, targets in TRANSITIONS.items() if target in targets)
-        at = now()
 
-        def work(session: Session) -> Sandbox | None:
-            rows = _found(session.all(query, id=id, sources=sources, at=at, **parameters))
-            for row in rows:
-                record(session, row.org_id, id, TYPES[target], at, row.reason)
-            return rows[0] if rows else None
-
-        return await self._database.run(work)
+def move(session: Session, query: str, id: str, target: Status, type: str, **parameters: Any) -> Sandbox | None:
+    """A change of state; None when its state does not lead there (any more)."""
+    sources = tuple(source for source, targets in TRANSITIONS.items() if target in targets)
+    at = now()
+    rows = found(session.all(query, id=id, sources=sources, at=at, **parameters))
+    for row in rows:
+        record(session, row.org_id, id, type, at, row.reason)
+    return rows[0] if rows else None
 
 
-def _too_many(session: Session, org_id: str, most: int) -> TooMany:
-    row = session.one("count_sandboxes", org_id=org_id, statuses=ACTIVE)
-    active = row["number"] if row else 0
+def _end(id: str, status: Status, reason: str, session: Session) -> Sandbox | None:
+    """What it could be woken from has had its time."""
+    ended = move(session, "end_sandbox", id, status, ENDS[status], status=status, reason=reason)
+    if ended is not None and ended.hibernation is not None:
+        discard(session, ended.hibernation, id)
+    return ended
+
+
+def _add(session: Session, org_id: str, wish: Wish, most: int, awaited: bool) -> Sandbox:
+    id, at = new_sandbox(), now()
+    limit = {"most": most, "active": ACTIVE}
+    if not session.change("add_sandbox", id=id, org_id=org_id, awaited=int(awaited), at=at, **limit, **_columns(wish)):
+        raise too_many(session, org_id, most)
+    record(session, org_id, id, "sandbox.created", at, wish.from_checkpoint)
+    return found(session.all("sandbox", id=id))[0]
+
+
+def too_many(session: Session, org_id: str, most: int) -> TooMany:
+    active = session.all("count_active", org_id=org_id, active=ACTIVE)[0]["number"]
     return TooMany(
         f"concurrent sandbox limit reached ({active}/{most})",
-        hint="kill sandboxes that are no longer needed, or raise the host's setting max_sandboxes",
+        hint="kill or hibernate sandboxes that are not needed now, or raise the host's setting max_sandboxes",
         active=active,
         limit=most,
     )
@@ -122,10 +161,12 @@ def _columns(wish: Wish) -> dict[str, Any]:
         "envs": msgspec.json.encode(wish.envs).decode(),
         "metadata": msgspec.json.encode(wish.metadata).decode(),
         "timeout_s": wish.timeout_s,
+        "origin": msgspec.json.encode(wish.origin).decode(),
+        "from_checkpoint": wish.from_checkpoint,
     }
 
 
-def _found(rows: list[dict[str, Any]]) -> list[Sandbox]:
+def found(rows: list[dict[str, Any]]) -> list[Sandbox]:
     return [_sandbox(row) for row in rows]
 
 
@@ -136,6 +177,15 @@ def _sandbox(row: dict[str, Any]) -> Sandbox:
         envs=msgspec.json.decode(row["envs"]),
         metadata=msgspec.json.decode(row["metadata"]),
         timeout_s=row["timeout_s"],
+        origin=msgspec.json.decode(row["origin"], type=Origin),
+        from_checkpoint=row["from_checkpoint"],
     )
     rest = {name: row[name] for name in Sandbox.__struct_fields__ if name in row}
-    return Sandbox(**rest | {"wish": wish, "status": Status(row["status"]), "awaited": bool(row["awaited"])})
+    made = {
+        "wish": wish,
+        "status": Status(row["status"]),
+        "tier": row["tier"] and Tier(row["tier"]),
+        "awaited": bool(row["awaited"]),
+        "waking": bool(row["waking"]),
+    }
+    return Sandbox(**rest | made)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from oc.store.accounts import Accounts
+from oc.store.artifacts import Artifacts
+from oc.store.checkpoints import Checkpoints
 from oc.store.database import Database
 from oc.store.events import Events
+from oc.store.hibernations import Hibernations
 from oc.store.idempotency import Idempotency
+from oc.store.patches import Patches
 from oc.store.sandboxes import Sandboxes
 
 
@@ -15,8 +19,12 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.accounts = Accounts(database)
+        self.artifacts = Artifacts(database)
+        self.checkpoints = Checkpoints(database)
         self.events = Events(database)
+        self.hibernations = Hibernations(database)
         self.idempotency = Idempotency(database)
+        self.patches = Patches(database)
         self.sandboxes = Sandboxes(database)
 
     @classmethod

@@ -12,10 +12,11 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
+from oc.model.artifact import Artifact
 from oc.model.errors import Conflict, OpenComputerError, Unavailable
-from oc.model.sandbox import Observed, Spec
+from oc.model.sandbox import Checkpoint, Observed, Spec
 from oc.runtime.driver import Death
-from oc.worker import deeds
+from oc.worker import deeds, restores, saves, sleep
 from oc.worker.agent.link import Link
 from oc.worker.journal import Step
 from oc.worker.sandbox import Sandbox
@@ -25,6 +26,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 AGAIN_S = 5.0  # between attempts at a removal that fails
+
+UNFINISHED = {Step.MAKING, Step.REMOVING, Step.RESTORING, Step.REBOOTING}
 
 
 class Deed(Generic[T]):
@@ -112,6 +115,21 @@ class Actor:
     async def lose(self, death: Death) -> None:
         await self._do("lose", partial(deeds.lose, self.sandbox, death))
 
+    async def save(self, artifact: str, memory: bool) -> Artifact:
+        return await self._do(f"checkpoint {artifact}", partial(saves.checkpoint, self.sandbox, artifact, memory))
+
+    async def hibernate(self, artifact: str) -> Artifact:
+        return await self._do(f"hibernate {artifact}", partial(sleep.hibernate, self.sandbox, artifact))
+
+    async def restore(self, origin: Checkpoint) -> Observed:
+        return await self._do(f"restore {origin.id}", partial(restores.restore, self.sandbox, origin))
+
+    async def reboot(self) -> Observed:
+        return await self._do("reboot", partial(restores.reboot, self.sandbox))
+
+    async def freeze(self) -> Observed:
+        return await self._do("freeze", partial(saves.freeze, self.sandbox))
+
     # --- between deeds ---
 
     async def link(self) -> Link:
@@ -132,11 +150,12 @@ class Actor:
         """Looks whether the sandbox still runs, and finishes what a failure left undone."""
         if self.busy or self.sandbox.record is None:
             return
-        if self.sandbox.record.step in {Step.MAKING, Step.REMOVING}:
+        step = self.sandbox.record.step
+        if step in UNFINISHED:
             if time.monotonic() >= self._again:
                 self._again = time.monotonic() + AGAIN_S
-                await self.remove()
-        elif self.sandbox.running and (death := await self.sandbox.parts.driver.alive(self.sandbox.id)) is not None:
+                await self.adopt()
+        elif step is not Step.LOST and (death := await self.sandbox.parts.driver.alive(self.sandbox.id)) is not None:
             await self.lose(death)
 
     async def close(self) -> None:

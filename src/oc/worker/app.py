@@ -13,10 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from oc.model.errors import BadRequest, NotFound
-from oc.model.ids import SANDBOX
-from oc.model.sandbox import Spec
+from oc.model.ids import SANDBOX, UUID
+from oc.model.sandbox import Checkpoint, Spec
 from oc.wire.messages import MAX_FRAME, MAX_TEXT
-from oc.worker import dataplane, envelope, json_body
+from oc.worker import artifacts, dataplane, envelope, json_body
 from oc.worker.logs import RequestId
 from oc.worker.supervisor import Supervisor
 
@@ -39,6 +39,7 @@ def create_app(supervisor: Supervisor) -> Starlette:
         Route("/sandboxes/{id}", calls.get),
         Route("/sandboxes/{id}", calls.ensure, methods=["PUT"]),
         Route("/sandboxes/{id}", calls.remove, methods=["DELETE"]),
+        *artifacts.routes(supervisor),
         *dataplane.routes(supervisor),
     ]
     middleware = [Middleware(RequestId)]
@@ -93,6 +94,8 @@ def _spec(body: bytes) -> Spec:
         raise BadRequest(f"the body is not a spec: {error}") from error
     if not SANDBOX.fullmatch(spec.id):
         raise BadRequest(f"{spec.id!r} is not a sandbox id")
+    if isinstance(spec.origin, Checkpoint) and not UUID.fullmatch(spec.origin.id):
+        raise BadRequest(f"{spec.origin.id[:64]!r} is not an artifact's id")
     if min(spec.size.cpus, spec.size.memory_mb, spec.size.disk_mb) <= 0:
         raise BadRequest("cpus, memory_mb and disk_mb must be above 0")
     _check_environment(spec.envs)

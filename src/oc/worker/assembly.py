@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TypedDict
 
+from oc.blobs.store import open_store
 from oc.host import pool
 from oc.runtime.fake.disks import NoImages, PlainDisks
 from oc.runtime.fake.driver import FakeDriver
@@ -16,6 +18,13 @@ from oc.worker.images import Images
 from oc.worker.journal import Journal
 from oc.worker.network import Network
 from oc.worker.parts import Parts
+from oc.worker.shelf import Shelf
+from oc.worker.storing import Storing
+
+
+class Artifacts(TypedDict):
+    shelf: Shelf
+    storing: Storing
 
 
 def _fake(settings: Settings) -> Parts:
@@ -30,6 +39,7 @@ def _fake(settings: Settings) -> Parts:
         disks=PlainDisks(directory / "disks", roots),
         images=NoImages(),
         journal=_journal(settings),
+        **_artifacts(settings),
         pool=directory,
         roots=roots,
         disk_reserve_mb=settings.disk_reserve_mb,
@@ -46,6 +56,7 @@ def _gvisor(settings: Settings) -> Parts:
         disks=Disks(settings, images),
         images=images,
         journal=_journal(settings),
+        **_artifacts(settings),
         pool=directory,
         roots=settings.run_dir / "roots",
         disk_reserve_mb=settings.disk_reserve_mb,
@@ -55,6 +66,12 @@ def _gvisor(settings: Settings) -> Parts:
 
 def _journal(settings: Settings) -> Journal:
     return Journal(settings.data_dir / "worker" / "sandboxes")
+
+
+def _artifacts(settings: Settings) -> Artifacts:
+    shelf = Shelf(settings.data_dir / "pool" / "artifacts")
+    blobs = open_store(settings.blobs or str(settings.data_dir / "blobs"))
+    return {"shelf": shelf, "storing": Storing(shelf, blobs, settings.artifact_cache_mb << 20)}
 
 
 RUNTIMES: dict[str, Callable[[Settings], Parts]] = {"auto": _gvisor, "gvisor": _gvisor, "fake": _fake}

@@ -5,45 +5,42 @@ The order of effects is a table; `faults.EFFECTS` names the same effects as cras
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import msgspec
 import structlog
 
 from oc.host import threads
-from oc.model.errors import Conflict, Failed, NotSupported, OpenComputerError, Unavailable
+from oc.model.errors import Conflict, Failed, NotFound, OpenComputerError, Unavailable
 from oc.model.sandbox import Checkpoint, Image, Observed, Origin, Spec
-from oc.runtime.driver import Death, Endpoint
-from oc.wire.messages import TOKEN_BYTES, Configure
-from oc.worker import capacity, faults
+from oc.runtime.driver import Death
+from oc.wire.messages import TOKEN_BYTES
+from oc.worker import capacity, faults, restores, saves, starting
 from oc.worker.agent.failure import AgentFailed
 from oc.worker.journal import Record, Step
 from oc.worker.sandbox import Sandbox
 
 log = structlog.get_logger()
 
-START_S = 30.0  # from the runtime's word that it runs to its agent's first answer, on a host that is busy
 ADOPT_S = 10.0
-ALIVE_EVERY_S = 0.5
-ENTROPY_BYTES = 64
 
 # --- create ----------------------------------------------------------------------------------------------------------
 
 
 async def ensure(sandbox: Sandbox, spec: Spec) -> Observed:
-    """Makes the sandbox unless it runs as `spec` says. When that fails nothing is left of it.
+    """Makes the sandbox unless it runs as `spec` says; thaws it. When making it fails nothing is left of it.
 
     Raises Conflict (it runs with another spec), Gone (it died or is being removed), Unavailable, NotSupported, Failed.
     """
     if sandbox.record is None:
         await _make(sandbox, spec)
-    elif not sandbox.running:
+    elif sandbox.record.step not in {Step.RUNNING, Step.FROZEN}:
         raise sandbox.absence()
     elif sandbox.record.spec != spec:
         raise Conflict(f"sandbox {spec.id} exists with another size, origin or environment")
+    await saves.thaw(sandbox)
     return sandbox.observed()
 
 
@@ -76,62 +73,20 @@ async def _roll_back(sandbox: Sandbox, error: BaseException) -> None:
 
 async def _from_image(sandbox: Sandbox, spec: Spec) -> None:
     assert isinstance(spec.origin, Image)  # noqa: S101 - by the table of origins
-    parts = sandbox.parts
     record = Record(spec, Step.MAKING, token=secrets.token_bytes(TOKEN_BYTES))
     faults.here("create:record")
     await sandbox.write(record)
     faults.here("create:disk")
-    await parts.disks.create(sandbox.id, spec.origin.name, spec.size.disk_mb)
-    faults.here("create:mount")
-    root = await parts.disks.mount(sandbox.id)
-    faults.here("create:network")
-    attached = await parts.network.attach(sandbox.id)
-    faults.here("create:runtime")
-    netns = None if attached.netns is None else str(attached.netns)
-    launch = replace(sandbox.launch(record, attached.address, netns), root=root)
-    sandbox.endpoint = await parts.driver.start(launch)
-    faults.here("create:agent")
-    await _answering(sandbox, sandbox.endpoint)
-    await _configure(sandbox, spec)
+    await sandbox.parts.disks.create(sandbox.id, spec.origin.name, spec.size.disk_mb)
+    await starting.boot(sandbox, record)
     faults.here("create:running")
     await sandbox.write(msgspec.structs.replace(record, step=Step.RUNNING))
     faults.here("create:end")
 
 
-async def _answering(sandbox: Sandbox, endpoint: Endpoint) -> None:
-    """Connects to the agent of a sandbox that starts. Raises Failed as soon as it is seen to have died instead."""
-    opening = asyncio.create_task(sandbox.open(endpoint, START_S))
-    try:
-        while not opening.done():
-            await asyncio.wait([opening], timeout=ALIVE_EVERY_S)
-            if not opening.done() and (death := await sandbox.parts.driver.alive(sandbox.id)):
-                raise Failed(f"sandbox {sandbox.id} died while it started: {death.reason}")
-        await opening
-    finally:
-        opening.cancel()
-
-
-async def _configure(sandbox: Sandbox, spec: Spec) -> None:
-    environment = {**sandbox.parts.images.environment(), **spec.envs}
-    link = await sandbox.connected()
-    await link.configure(
-        Configure(
-            time_ns=0,  # a runtime that boots takes the host's clock
-            entropy=secrets.token_bytes(ENTROPY_BYTES),
-            hostname=sandbox.id,
-            token=b"",
-            env=tuple(f"{name}={value}" for name, value in environment.items()),
-        )
-    )
-
-
-async def _from_checkpoint(sandbox: Sandbox, spec: Spec) -> None:
-    raise NotSupported(f"sandbox {spec.id}: this worker makes no sandboxes from checkpoints")
-
-
 ORIGINS: dict[type[Origin], Callable[[Sandbox, Spec], Awaitable[None]]] = {
     Image: _from_image,
-    Checkpoint: _from_checkpoint,
+    Checkpoint: restores.from_checkpoint,
 }
 
 # --- remove, lose ----------------------------------------------------------------------------------------------------
@@ -149,7 +104,7 @@ async def _dismantle(sandbox: Sandbox, record: Record) -> None:
     if record.step is not Step.REMOVING:
         await sandbox.write(msgspec.structs.replace(record, step=Step.REMOVING))
     await sandbox.disconnect()
-    await _release(sandbox, "remove")
+    await starting.release(sandbox, "remove")
     faults.here("remove:disk")
     await sandbox.parts.disks.delete(sandbox.id)
     faults.here("remove:forget")
@@ -157,27 +112,17 @@ async def _dismantle(sandbox: Sandbox, record: Record) -> None:
     faults.here("remove:end")
 
 
-async def _release(sandbox: Sandbox, deed: str) -> None:
-    """Gives back what the sandbox holds of the kernel; its disk stays."""
-    faults.here(f"{deed}:runtime")
-    await sandbox.parts.driver.remove(sandbox.id)
-    faults.here(f"{deed}:network")
-    await sandbox.parts.network.detach(sandbox.id)
-    faults.here(f"{deed}:mount")
-    await sandbox.parts.disks.unmount(sandbox.id)
-
-
 async def lose(sandbox: Sandbox, death: Death) -> None:
     """Records that a running sandbox has died, and of what."""
     record = sandbox.record
-    if record is None or record.step is not Step.RUNNING:
+    if record is None or record.step in {Step.MAKING, Step.REMOVING, Step.LOST}:
         return
     log.warning("sandbox died", sandbox=sandbox.id, reason=death.reason)
     faults.here("lose:record")
     lost = msgspec.structs.replace(record, step=Step.LOST, reason=death.reason, memory_kills=sandbox.memory_kills)
     await sandbox.write(lost)
     await sandbox.disconnect()
-    await _release(sandbox, "lose")
+    await starting.release(sandbox, "lose")
     faults.here("lose:end")
 
 
@@ -197,19 +142,39 @@ async def _adopt_running(sandbox: Sandbox, _: Record) -> None:
     if death is not None:
         await lose(sandbox, death)
         return
+    with contextlib.suppress(Failed):  # it only stands still if it was just being saved
+        await sandbox.parts.driver.resume(sandbox.id)
     try:
         await sandbox.connected(ADOPT_S)
     except Unavailable as error:  # it may be slow, or paused: whoever asks for it later tries again
         log.warning("adopted sandbox does not answer", sandbox=sandbox.id, reason=str(error))
 
 
+async def _adopt_frozen(sandbox: Sandbox, _: Record) -> None:
+    if death := await sandbox.parts.driver.alive(sandbox.id):
+        await lose(sandbox, death)
+        return
+    await sandbox.parts.driver.freeze(sandbox.id)
+
+
+async def _adopt_restoring(sandbox: Sandbox, record: Record) -> None:
+    """Back to what it was: nobody was told that the restore had been done."""
+    try:
+        await restores.undo(sandbox, record)
+    except NotFound:
+        await lose(sandbox, Death("a restore was cut short, and what it was before is gone"))
+
+
 async def _adopt_lost(sandbox: Sandbox, _: Record) -> None:
-    await _release(sandbox, "lose")
+    await starting.release(sandbox, "lose")
 
 
 ADOPTIONS: dict[Step, Callable[[Sandbox, Record], Awaitable[None]]] = {
     Step.MAKING: _dismantle,
     Step.RUNNING: _adopt_running,
+    Step.FROZEN: _adopt_frozen,
+    Step.RESTORING: _adopt_restoring,
+    Step.REBOOTING: restores.boot_again,
     Step.LOST: _adopt_lost,
     Step.REMOVING: _dismantle,
 }

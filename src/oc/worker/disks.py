@@ -38,10 +38,13 @@ class Disks:
 
     async def create(self, id: str, image: str, disk_mb: int) -> None:
         """Raises NotFound (unknown image), Unavailable (the pool is full) and OSError (it exists)."""
-        template = await self._images.template(image, disk_mb)
-        await threads.call(self._create, id, template)
+        await threads.call(self._clone, id, await self._images.template(image, disk_mb))
 
-    def _create(self, id: str, template: Path) -> None:
+    async def adopt(self, id: str, disk: Path) -> None:
+        """As `create`, from a disk in the pool: that of an artifact."""
+        await threads.call(self._clone, id, disk)
+
+    def _clone(self, id: str, source: Path) -> None:
         free_mb = pool.free_mb(self._pool)
         if free_mb < self._reserve_mb:
             text = (
@@ -49,7 +52,7 @@ class Disks:
             )
             raise Unavailable(text, hint=HINT)
         self._disks.mkdir(mode=0o700, exist_ok=True)
-        reflink.clone(template, self._file(id))
+        reflink.clone(source, self._file(id))
 
     async def mount(self, id: str) -> Path:
         """Where the disk is mounted; one that is mounted already stays so. Raises Unavailable and OSError."""

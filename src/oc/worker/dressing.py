@@ -68,8 +68,6 @@ def of_host(settings: Settings, suite: str) -> Dressing:
     certificates = ca.extra_certificates()
     files = {
         AGENT: File(agent, 0o755),
-        # gVisor mounts a tmpfs, which is memory, over a /tmp that is empty when the sandbox boots.
-        "/tmp/.keep": File(b""),  # noqa: S108 - a path in the sandbox
         "/etc/resolv.conf": File(f"nameserver {settings.network[1]}\n".encode()),
         "/etc/pip.conf": File(_pip().encode()),
         **dict(_npm()),

@@ -15,6 +15,11 @@ VARIABLE = "OC_CRASH_AT"
 EFFECTS = {
     "create": ("record", "disk", "mount", "network", "runtime", "agent", "running", "end"),
     "remove": ("record", "runtime", "network", "mount", "disk", "forget", "end"),
+    "save": ("begin", "memory", "disk", "commit", "end"),
+    "restore": ("record", "runtime", "network", "mount", "disk", "running"),
+    "freeze": ("record", "runtime"),
+    "thaw": ("record",),
+    "reboot": ("record", "runtime", "network", "mount"),
     "lose": ("record", "runtime", "network", "mount", "end"),
 }
 POINTS = frozenset(f"{deed}:{effect}" for deed, effects in EFFECTS.items() for effect in effects)

@@ -18,6 +18,9 @@ log = structlog.get_logger()
 class Step(enum.StrEnum):
     MAKING = "making"  # parts of it may be there
     RUNNING = "running"
+    FROZEN = "frozen"  # it stands still, with all that it holds
+    RESTORING = "restoring"  # until it is done, it is what its undo artifact says
+    REBOOTING = "rebooting"  # only its disk counts
     LOST = "lost"  # it died; its disk is kept until the server removes the sandbox
     REMOVING = "removing"  # parts of it may be gone
 
@@ -28,6 +31,7 @@ class Record(msgspec.Struct, frozen=True):
     token: bytes = b""
     reason: str | None = None  # of what it died
     memory_kills: int = 0  # when it died; the agent counts while it runs
+    base: str | None = None  # artifact that its disk was cloned from, or was last saved as
 
     @classmethod
     def of_unknown(cls, id: str, step: Step, reason: str | None = None) -> Record:

@@ -13,6 +13,8 @@ from oc.model.ids import SANDBOX
 from oc.runtime.driver import Driver, Endpoint
 from oc.worker.agent.link import Link, OnEvent
 from oc.worker.journal import Journal
+from oc.worker.shelf import Shelf
+from oc.worker.storing import Storing
 
 STARTS_PER_CPU = 2  # at once: more only make each other slow
 
@@ -50,6 +52,14 @@ class Network(Protocol):
 class Disks(Protocol):
     async def create(self, id: str, image: str, disk_mb: int) -> None: ...
 
+    async def adopt(self, id: str, disk: Path) -> None:
+        """As `create`, from the disk of an artifact."""
+        ...
+
+    async def snapshot(self, id: str, target: Path) -> None:
+        """Clones the disk of a paused sandbox, with all that it has written."""
+        ...
+
     async def mount(self, id: str) -> Path: ...
 
     async def unmount(self, id: str) -> None: ...
@@ -85,6 +95,8 @@ class Parts:
     disks: Disks
     images: Images
     journal: Journal
+    shelf: Shelf
+    storing: Storing
     pool: Path  # the directory that holds the disks
     roots: Path  # disks are mounted in it, by id
     disk_reserve_mb: int

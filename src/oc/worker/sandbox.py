@@ -21,9 +21,12 @@ log = structlog.get_logger()
 
 PATIENCE_S = 5.0  # with the agent of a sandbox that runs
 
-STATES: dict[Step, Literal["starting", "running", "stopping", "lost"]] = {
+STATES: dict[Step, Literal["starting", "running", "frozen", "stopping", "lost"]] = {
     Step.MAKING: "starting",
     Step.RUNNING: "running",
+    Step.FROZEN: "frozen",
+    Step.RESTORING: "starting",
+    Step.REBOOTING: "starting",
     Step.REMOVING: "stopping",
     Step.LOST: "lost",
 }
@@ -54,6 +57,7 @@ class Sandbox:
             return NotFound(f"sandbox {self.id} not found")
         texts = {
             Step.MAKING: Unavailable(f"sandbox {self.id} is being started"),
+            Step.FROZEN: Unavailable(f"sandbox {self.id} is hibernated", hint="wake it first"),
             Step.LOST: Gone(f"sandbox {self.id} died: {self.record.reason}"),
             Step.REMOVING: Gone(f"sandbox {self.id} has been stopped"),
         }

@@ -9,8 +9,9 @@ from typing import Any, Self
 import structlog
 
 from oc.host import children, threads
+from oc.model.artifact import Artifact
 from oc.model.errors import NotFound
-from oc.model.sandbox import Observed, Spec
+from oc.model.sandbox import Checkpoint, Observed, Spec
 from oc.worker import capacity
 from oc.worker.actor import Actor
 from oc.worker.agent.link import Link
@@ -48,8 +49,11 @@ class Supervisor:
         self.build = await self.parts.driver.build()
         await self.parts.open_pool()
         await self.parts.network.open()
+        await threads.call(self.parts.shelf.open)
         await self._adopt(await threads.call(self.parts.journal.open))
         self._spawn(self.preparation.run())
+        self._spawn(self.parts.storing.run())
+        self._spawn(self.parts.storing.tidy())
         self._spawn(self._watch())
 
     async def close(self) -> None:
@@ -111,6 +115,24 @@ class Supervisor:
 
     def all(self) -> list[Observed]:
         return [actor.sandbox.observed() for actor in self._present()]
+
+    async def save(self, id: str, artifact: str, memory: bool) -> Artifact:
+        return await self._existing(id).save(artifact, memory)
+
+    async def hibernate(self, id: str, artifact: str) -> Artifact:
+        """One that is gone from here is hibernated if its artifact is here."""
+        if id not in self._actors and await threads.call(self.parts.shelf.has, artifact):
+            return await threads.call(self.parts.shelf.record, artifact)
+        return await self._existing(id).hibernate(artifact)
+
+    async def restore(self, id: str, origin: Checkpoint) -> Observed:
+        return await self._existing(id).restore(origin)
+
+    async def freeze(self, id: str) -> Observed:
+        return await self._existing(id).freeze()
+
+    async def reboot(self, id: str) -> Observed:
+        return await self._existing(id).reboot()
 
     async def link(self, id: str) -> Link:
         return await self._existing(id).link()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 from tests.integration.cli.program import Program
 from tests.integration.cli.stand_in import KEY
 
-STAND_IN = Path(__file__).with_name("stand_in.py")
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +21,9 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Pr
     with ExitStack() as running:
 
         def start(*flags: str) -> Program:
-            argv = [sys.executable, str(STAND_IN), *flags]
-            server = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            argv = [sys.executable, "-m", "tests.integration.cli.stand_in", *flags]
+            environment = os.environ | {"PYTHONPATH": str(ROOT)}
+            server = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
             running.enter_context(server)
             running.callback(server.kill)
             assert server.stdout is not None

@@ -31,6 +31,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from tests.integration.cli.stand_in_checkpoints import FAMILY, Checkpoints
+
 KEY = "osb_" + "5" * 64
 CHUNK = 64 << 10
 UNLIMITED = 1 << 62
@@ -104,6 +106,7 @@ class StandIn:
         exec_path = "/api/sandboxes/{id}/exec"
         return Starlette(
             routes=[
+                *Checkpoints(self).routes(),
                 Route(
                     "/api/whoami", self.answer({"org_id": "o-1", "user_id": None, "email": None, "org_name": "home"})
                 ),
@@ -163,12 +166,18 @@ class StandIn:
             return refused
         if request.method == "POST":
             return JSONResponse(SANDBOX | {"metadata": body.get("metadata", {})}, 201)
+        if request.query_params.get("status") == "all":
+            return JSONResponse(FAMILY)
         return JSONResponse([SANDBOX, SANDBOX | {"sandboxID": "sb-00000002", "status": "\x1b[31mred"}])
 
     async def sandbox(self, request: Request) -> Response:
         if refused := self.refusal(request):
             return refused
-        return JSONResponse(SANDBOX) if request.method == "GET" else Response(status_code=204)
+        if request.method == "DELETE":
+            return Response(status_code=204)
+        id = request.path_params["id"]
+        patch_error = {"patchError": "patch seq 2 failed: exit code 3"} if id == "sb-00000002" else {}
+        return JSONResponse(SANDBOX | {"sandboxID": id} | patch_error)
 
     async def no_content(self, request: Request) -> Response:
         await self.note(request)

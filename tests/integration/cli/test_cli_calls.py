@@ -60,6 +60,11 @@ def test_get_shows_labelled_lines(oc: Program) -> None:
     ]
 
 
+def test_get_says_why_a_patch_has_failed(oc: Program) -> None:
+    lines = oc("sandbox", "get", "sb-00000002").out.decode().splitlines()
+    assert lines[-1].split(maxsplit=2) == ["Patch", "error:", "patch seq 2 failed: exit code 3"]
+
+
 def test_short_answers(oc: Program) -> None:
     assert oc("sandbox", "kill", ID).out == f"Sandbox {ID} killed.\n".encode()
     assert oc("sandbox", "set-timeout", ID, "600").out == f"Timeout updated to 600s for sandbox {ID}\n".encode()

@@ -21,7 +21,7 @@ from oc.cli.main import outcome
 json.dump(sorted(set(sys.modules) - before), sys.stderr)
 """
 ALL = """
-import oc.cli.attachment, oc.cli.watch, oc.cli.stdin
+import oc.cli.attachment, oc.cli.watch, oc.cli.stdin, oc.cli.lineage, oc.cli.progress, oc.cli.readiness
 for _, verb in walk(ROOT): verb.load()
 """
 
@@ -70,7 +70,10 @@ complete_words() {{ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _oc; echo "${{COM
 complete_words oc wh
 complete_words oc sandbox s
 complete_words oc --json exec --w
+complete_words oc checkpoint s
+complete_words oc cp create --r
+complete_words oc patch create --s
 complete_words oc exec sb-1 -- --w
 """
     ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    assert ran.stdout == "whoami\nset-timeout\n--wait\n\n"
+    assert ran.stdout == "whoami\nset-timeout\n--wait\nspawn\n--retention-policy --retention-max-count\n--script\n\n"

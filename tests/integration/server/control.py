@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import structlog
 
-from oc.server.app import Plane, plane
 from oc.server.log import LEVELS
 from oc.server.main import configuration, listener
+from oc.server.plane import Plane, plane
 from oc.settings import Settings
 from tests.integration.server.stub import StubWorker, serving, worker_at
 
@@ -35,6 +35,23 @@ class Control:
         answer = await self.api.post("/sandboxes", json=body)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["sandboxID"])
+
+    async def call(self, method: str, path: str, status: int = 200, **body: Any) -> Any:
+        """The answer's JSON; None when it has no body."""
+        answer = await self.api.request(method, f"/sandboxes{path}", json=body or None)
+        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    async def checkpoint(self, id: str, **body: Any) -> str:
+        """One that is ready."""
+        made = (await self.call("POST", f"/{id}/checkpoints", 201, **{"name": "c", **body}))["id"]
+
+        async def ready() -> bool:
+            listed = {row["id"]: row["status"] for row in await self.call("GET", f"/{id}/checkpoints")}
+            return bool(listed[made] == "ready")
+
+        await until(ready)
+        return str(made)
 
     async def status(self, id: str) -> str:
         return str((await self.api.get(f"/sandboxes/{id}")).json()["status"])
@@ -69,6 +86,27 @@ def run(test: Callable[[Control], Awaitable[None]], **settings: Any) -> None:
             await test(made)
 
     with logging_from(settings.get("log_level", "warning")):
+        asyncio.run(work())
+
+
+Stage = Callable[[Control], Awaitable[None]]
+
+
+def run_across(first: Stage, between: Stage, second: Stage, **settings: Any) -> None:
+    """Two servers, one after the other, over the same database and worker; `between`: with the first one dead."""
+
+    async def work() -> None:
+        stub = StubWorker()
+        async with asyncio.timeout(2 * PATIENCE_S), workshop() as directory:
+            made_of = settings_in(directory, **settings)
+            async with worker_at(made_of.worker_socket, stub):
+                async with server(made_of, stub) as made:
+                    await first(made)
+                await between(made)
+                async with server(made_of, stub) as made:
+                    await second(made)
+
+    with logging_from("warning"):
         asyncio.run(work())
 
 

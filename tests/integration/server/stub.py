@@ -1,10 +1,14 @@
-"""A worker that has no sandboxes, only a record of what it was asked, and that fails when it is told to."""
+"""A worker that has no sandboxes, only a record of what it was asked, and that fails when it is told to.
+
+`breaks`: it has obeyed and its answer is lost, as when it or the server is killed at that moment.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,8 +22,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from oc.model.errors import OpenComputerError
-from oc.model.sandbox import Observed, Spec
+from oc.model.artifact import Artifact
+from oc.model.errors import NotFound, OpenComputerError
+from oc.model.sandbox import Checkpoint, Observed, Size, Spec
 
 TIME = "2026-01-02T03:04:05Z"
 SESSION: dict[str, Any] = {
@@ -48,10 +53,6 @@ class StubWorker:
         self.bodies: list[bytes] = []
         self.state = {"status": "ok", "role": "worker"}
         self.refusal: OpenComputerError | None = None  # of the next ensures
-        self.deaf = False  # breaks the connection of an ensure that it has obeyed
-        self.may_ensure = asyncio.Event()
-        self.may_ensure.set()
-        self.asked_to_ensure = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.asked_to_run = asyncio.Event()
@@ -59,6 +60,17 @@ class StubWorker:
         self.closed_with: asyncio.Queue[int] = asyncio.Queue()
         self.download: list[bytes] = [b"content"]
         self.breaks_off = False
+        self.artifacts: dict[str, Artifact] = {}
+        self.stores_at_once = True  # artifacts are in the blob store as soon as they are made
+        self.deeds: list[tuple[str, str, Any]] = []  # verb, sandbox, body
+        self.failures: dict[str, OpenComputerError] = {}  # by verb
+        self.breaks: set[str] = set()  # verbs that are obeyed, and whose connections break before the answer
+        self.asked: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.may: defaultdict[str, asyncio.Event] = defaultdict(_set)
+        self.exits: dict[str, tuple[int, str]] = {}  # exit code and stderr of scripts; 0 otherwise
+        self.scripts: list[tuple[str, str]] = []  # sandbox, script
+        self.memory_available_mb = 4000
+        self.working = 0  # deeds that it has begun
 
     @property
     def app(self) -> Starlette:
@@ -71,6 +83,11 @@ class StubWorker:
                 Route("/sandboxes", self.all),
                 Route(sandbox, self.ensure, methods=["PUT"]),
                 Route(sandbox, self.remove, methods=["DELETE"]),
+                Route(sandbox, self.look),
+                *(Route(f"{sandbox}/{verb}", self.deed, methods=["POST"]) for verb in DEEDS),
+                Route("/artifacts", self.all_artifacts),
+                Route("/artifacts/{artifact}", self.artifact),
+                Route("/artifacts/{artifact}", self.delete_artifact, methods=["DELETE"]),
                 *canned,
                 Route(f"{sandbox}/files", self.read_file, methods=["GET"]),
                 Route(f"{sandbox}/files", self.write_file, methods=["PUT"]),
@@ -82,7 +99,7 @@ class StubWorker:
         return json(self.state)
 
     async def host(self, _: Request) -> Response:
-        return json({"cpus": 2, "memoryMB": 4096, "memoryAvailableMB": 4000, "poolFreeMB": 9999, "runtime": "fake"})
+        return json({"cpus": 2, "memoryMB": 4096, "memoryAvailableMB": self.memory_available_mb, "runtime": "fake"})
 
     async def all(self, _: Request) -> Response:
         return json(list(self.observed.values()))
@@ -90,12 +107,16 @@ class StubWorker:
     async def ensure(self, request: Request) -> Any:
         spec = msgspec.json.decode(await request.body(), type=Spec)
         self.specs.append(spec)
-        self.asked_to_ensure.set()
-        await self.may_ensure.wait()
+        return await self._obey("ensure", lambda: self._ensure(spec))
+
+    def _ensure(self, spec: Spec) -> Observed:
         if self.refusal is not None:
-            return json(self.refusal.body(), self.refusal.status)
+            raise self.refusal
+        origin = spec.origin
+        if isinstance(origin, Checkpoint) and spec.id not in self.observed and origin.id not in self.artifacts:
+            raise NotFound(f"no artifact {origin.id}")
         self.observed[spec.id] = Observed(spec.id, "running")
-        return Unfinished() if self.deaf else json(self.observed[spec.id])
+        return self.observed[spec.id]
 
     async def remove(self, request: Request) -> Response:
         id = request.path_params["id"]
@@ -103,9 +124,95 @@ class StubWorker:
         self.removed.append(id)
         return Response(status_code=204)
 
+    async def look(self, request: Request) -> Response:
+        found = self.observed.get(request.path_params["id"])
+        return json(found) if found else json(NotFound("no such sandbox").body(), 404)
+
+    async def deed(self, request: Request) -> Any:
+        """Obeys, refuses, or breaks off, as it was told."""
+        verb, id = request.url.path.rpartition("/")[2], request.path_params["id"]
+        body = msgspec.json.decode(await request.body() or b"{}")
+        self.deeds.append((verb, id, body))
+        return await self._obey(verb, lambda: DEEDS[verb](self, id, body))
+
+    async def _obey(self, verb: str, act: Callable[[], Any]) -> Any:
+        self.working += 1
+        self.asked[verb].set()
+        try:
+            await self.may[verb].wait()
+            if verb in self.failures:
+                raise self.failures[verb]
+            answer = act()
+        except OpenComputerError as error:
+            return json(error.body(), error.status)
+        finally:
+            self.working -= 1
+        return Unfinished() if verb in self.breaks else json(answer)
+
+    def freeze(self, id: str, _: Any) -> Observed:
+        return self._become(id, "frozen")
+
+    def run_again(self, id: str, _: Any) -> Observed:
+        return self._become(id, "running")
+
+    def hibernate(self, id: str, body: Any) -> Artifact:
+        artifact = self.artifacts.get(body["artifact"]) or self._save(id, body["artifact"], True)
+        self.observed.pop(id, None)
+        return artifact
+
+    def checkpoint(self, id: str, body: Any) -> Artifact:
+        return self.artifacts.get(body["artifact"]) or self._save(id, body["artifact"], body["memory"])
+
+    def restore(self, id: str, body: Any) -> Observed:
+        if body["artifact"] not in self.artifacts:
+            raise NotFound(f"no artifact {body['artifact']}")
+        return self._become(id, "running")
+
+    def _become(self, id: str, state: Any) -> Observed:
+        if id not in self.observed:
+            raise NotFound(f"sandbox {id} not found")
+        self.observed[id] = Observed(id, state)
+        return self.observed[id]
+
+    def _save(self, id: str, artifact: str, memory: bool) -> Artifact:
+        if id not in self.observed:
+            raise NotFound(f"sandbox {id} not found")
+        made = Artifact(artifact, id, memory, Size(1.0, 512, 1024), "storing")
+        self.artifacts[artifact] = made
+        if self.stores_at_once:
+            self.stored(artifact)
+        return made
+
+    def stored(self, artifact: str) -> None:
+        """It has reached the blob store."""
+        made = self.artifacts[artifact]
+        self.artifacts[artifact] = msgspec.structs.replace(made, state="stored", reason=None, plain_bytes=1 << 20)
+
+    async def all_artifacts(self, _: Request) -> Response:
+        return json(list(self.artifacts.values()))
+
+    async def artifact(self, request: Request) -> Response:
+        found = self.artifacts.get(request.path_params["artifact"])
+        return json(found) if found else json(NotFound("no such artifact").body(), 404)
+
+    async def delete_artifact(self, request: Request) -> Response:
+        if (failure := self.failures.get("delete_artifact")) is not None:
+            return json(failure.body(), failure.status)
+        self.artifacts.pop(request.path_params["artifact"], None)
+        return Response(status_code=204)
+
+    def asked_for(self, verb: str) -> list[Any]:
+        """Bodies of the deeds of one kind."""
+        return [body for asked, _, body in self.deeds if asked == verb]
+
     async def answer(self, request: Request) -> Response:
+        body = await request.body()
+        if request.url.path.endswith("/exec/run") and (script := _script(body)) is not None:
+            self.scripts.append((request.path_params["id"], script))
+            code, stderr = self.exits.get(script, (0, ""))
+            return json({"exitCode": code, "stdout": "", "stderr": stderr})
         self._note(request)
-        self.bodies.append(await request.body())
+        self.bodies.append(body)
         self.asked_to_run.set()
         asking = asyncio.ensure_future(self.may_answer.wait())
         while not asking.done():
@@ -165,6 +272,31 @@ class StubWorker:
         method = request.scope.get("method", "WS")
         path = request.scope["raw_path"].decode()
         self.seen.append((method, path, request.url.query, dict(request.headers)))
+
+
+DEEDS: dict[str, Callable[[StubWorker, str, Any], Any]] = {
+    "freeze": StubWorker.freeze,
+    "hibernate": StubWorker.hibernate,
+    "checkpoint": StubWorker.checkpoint,
+    "restore": StubWorker.restore,
+    "reboot": StubWorker.run_again,
+}
+
+
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
+def _script(body: bytes) -> str | None:
+    """Of a patch, which is run in bash; None when it is a client's own command."""
+    try:
+        command = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return None
+    args = command.get("args") if isinstance(command, dict) and command.get("cmd") == "bash" else None
+    return str(args[1]) if isinstance(args, list) and len(args) == 2 else None
 
 
 class Unfinished:

@@ -100,7 +100,7 @@ def test_workers_refusal_is_passed_on_and_nothing_is_left(refusal: OpenComputerE
 
 def test_worker_that_breaks_off_is_unavailable_and_what_it_made_is_removed() -> None:
     async def test(made: Control) -> None:
-        made.worker.deaf = True
+        made.worker.breaks.add("ensure")
         answer = await made.api.post("/sandboxes")
         assert (answer.status_code, answer.json()["code"]) == (503, "worker_unavailable")
         assert answer.json()["retryable"] is True
@@ -125,12 +125,12 @@ def test_worker_that_is_away_is_said_so_and_the_rest_goes_on() -> None:
 
 def test_client_that_leaves_leaves_nothing_behind() -> None:
     async def test(made: Control) -> None:
-        made.worker.may_ensure.clear()
+        made.worker.may["ensure"].clear()
         asking = asyncio.create_task(made.api.post("/sandboxes"))
-        await made.worker.asked_to_ensure.wait()
+        await made.worker.asked["ensure"].wait()
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-        made.worker.may_ensure.set()
+        made.worker.may["ensure"].set()
         id = made.worker.specs[0].id
         async with made.client(made.key) as other:
 
@@ -145,12 +145,12 @@ def test_client_that_leaves_leaves_nothing_behind() -> None:
 
 def test_killed_while_it_is_created_stays_killed() -> None:
     async def test(made: Control) -> None:
-        made.worker.may_ensure.clear()
+        made.worker.may["ensure"].clear()
         asking = asyncio.create_task(made.api.post("/sandboxes"))
-        await made.worker.asked_to_ensure.wait()
+        await made.worker.asked["ensure"].wait()
         id = made.worker.specs[0].id
         assert (await made.api.delete(f"/sandboxes/{id}")).status_code == 204
-        made.worker.may_ensure.set()
+        made.worker.may["ensure"].set()
         assert (await asking).status_code == 410
         assert await made.status(id) == "stopped"
         assert made.worker.observed == {}
@@ -163,10 +163,10 @@ KEY = {"Idempotency-Key": "attempt-1"}
 
 def test_same_key_is_done_once_and_answered_alike_at_once_and_later() -> None:
     async def test(made: Control) -> None:
-        made.worker.may_ensure.clear()
+        made.worker.may["ensure"].clear()
         asking = [asyncio.create_task(made.api.post("/sandboxes", json=SMALL, headers=KEY)) for _ in range(4)]
-        await made.worker.asked_to_ensure.wait()
-        made.worker.may_ensure.set()
+        await made.worker.asked["ensure"].wait()
+        made.worker.may["ensure"].set()
         ends = [*await asyncio.gather(*asking), await made.api.post("/sandboxes", json=SMALL, headers=KEY)]
         assert {end.status_code for end in ends} == {201}
         assert len({end.text for end in ends}) == 1
@@ -206,7 +206,7 @@ def test_restart_in_the_middle_finishes_what_a_key_will_ask_for_and_removes_the_
             settings = settings_in(directory)
             async with server(settings, stub) as made:
                 begun = await leave_half_done(made)
-            stub.may_ensure.set()
+            stub.may["ensure"].set()
             async with server(settings, stub) as made:
                 again = await made.api.post("/sandboxes", headers=KEY)
                 assert again.status_code == 201
@@ -223,13 +223,13 @@ def test_restart_in_the_middle_finishes_what_a_key_will_ask_for_and_removes_the_
 
 async def leave_half_done(made: Control) -> dict[str, str]:
     """Two creates that the server does not live to see the end of; ids by key."""
-    made.worker.may_ensure.clear()
+    made.worker.may["ensure"].clear()
     for headers in ({}, KEY):
         asking = asyncio.create_task(made.api.post("/sandboxes", headers=headers))
-        made.worker.asked_to_ensure.clear()
-        await made.worker.asked_to_ensure.wait()
+        made.worker.asked["ensure"].clear()
+        await made.worker.asked["ensure"].wait()
         asking.add_done_callback(lambda task: task.exception())
-    await made.plane.lifecycle.close()
+    await made.plane.changes.close()
     keyless, keyed = (spec.id for spec in made.worker.specs)
     assert [await made.status(id) for id in (keyless, keyed)] == [Status.PENDING] * 2
     return {"": keyless, KEY["Idempotency-Key"]: keyed}

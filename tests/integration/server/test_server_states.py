@@ -13,12 +13,20 @@ from tests.integration.server.control import Control, run, until
 
 ABOUT_ONE = [call for call in CALLS if "{id}" in call.path]
 INSIDE = [call for call in ABOUT_ONE if call.kind is not Kind.OWN or call.name == "setTimeout"]
+POWER = [
+    call
+    for call in CALLS
+    if call.name in {"hibernateSandbox", "wakeSandbox", "rebootSandbox", "powerCycleSandbox", "createCheckpoint"}
+]
+OF_CHECKPOINT = [call for call in CALLS if "/checkpoints/{checkpoint}" in call.path or call.name == "forkCheckpoint"]
 SESSION = "01234567"
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
-async def ask(api: httpx.AsyncClient, call: Call, id: str) -> httpx.Response:
-    path = call.path.format(id=id, session=SESSION)
-    return await api.request(call.method, path, params={"path": "/x"}, json={"cmd": "true", "timeout": 5})
+async def ask(api: httpx.AsyncClient, call: Call, id: str, checkpoint: str = UNKNOWN) -> httpx.Response:
+    path = call.path.format(id=id, session=SESSION, checkpoint=checkpoint, patch=UNKNOWN)
+    body = {"cmd": "true", "timeout": 5, "name": "x", "script": "true"}
+    return await api.request(call.method, path, params={"path": "/x"}, json=body)
 
 
 async def ask_all(api: httpx.AsyncClient, calls: list[Call], id: str) -> dict[str, tuple[int, str]]:
@@ -28,6 +36,11 @@ async def ask_all(api: httpx.AsyncClient, calls: list[Call], id: str) -> dict[st
     return {call.name: (end.status_code, end.json()["error"]) for call, end in zip(named, ends, strict=True)}
 
 
+async def refused_power(made: Control, id: str) -> set[int]:
+    """What the contract has 400 for where it does not run (2.1.6, 2.1.7, 2.1.9, 2.6.1)."""
+    return {status for status, _ in (await ask_all(made.api, POWER, id)).values()}
+
+
 def test_no_call_shows_or_changes_what_belongs_to_others() -> None:
     async def test(made: Control) -> None:
         id = await made.create()
@@ -35,8 +48,38 @@ def test_no_call_shows_or_changes_what_belongs_to_others() -> None:
             assert {status for status, _ in (await ask_all(stranger, ABOUT_ONE, id)).values()} == {404}
             assert (await stranger.get("/sandboxes")).json() == []
             assert (await stranger.get("/whoami")).json()["org_name"] == "strangers"
+        assert made.worker.deeds == []
         assert await made.status(id) == "running"
         assert made.worker.seen == []
+
+    run(test)
+
+
+def test_no_call_shows_or_changes_a_checkpoint_of_others_until_it_is_public() -> None:
+    async def test(made: Control) -> None:
+        id = await made.create()
+        checkpoint = (await made.call("POST", f"/{id}/checkpoints", 201, name="c"))["id"]
+        async with made.client(await made.new_key("strangers")) as stranger:
+            ends = {call.name: (await ask(stranger, call, id, checkpoint)).status_code for call in OF_CHECKPOINT}
+            hidden = {"deleteCheckpoint": 404, "restoreCheckpoint": 404}  # whose path names a sandbox
+            assert ends == dict.fromkeys(ends, 403) | hidden
+            await made.call("POST", f"/checkpoints/{checkpoint}/publish")
+            forked = await stranger.post(f"/sandboxes/from-checkpoint/{checkpoint}")
+            assert forked.status_code == 201
+            assert (await stranger.get(f"/sandboxes/checkpoints/{checkpoint}/patches")).status_code == 403
+            await made.call("POST", f"/checkpoints/{checkpoint}/unpublish")
+            assert (await stranger.post(f"/sandboxes/from-checkpoint/{checkpoint}")).status_code == 403
+        assert [row["name"] for row in await made.call("GET", f"/{id}/checkpoints")] == ["c"]
+
+    run(test)
+
+
+@pytest.mark.parametrize(("checkpoint", "status"), [(UNKNOWN, 404), ("x", 400), (UNKNOWN.upper() + "0", 400)])
+def test_unknown_and_malformed_checkpoints(checkpoint: str, status: int) -> None:
+    async def test(made: Control) -> None:
+        id = await made.create()
+        for call in OF_CHECKPOINT:
+            assert (await ask(made.api, call, id, checkpoint)).status_code == status, call.name
 
     run(test)
 
@@ -105,6 +148,7 @@ def test_killed_one_is_gone_for_all_but_get_and_delete() -> None:
         assert await made.status(id) == "stopped"
         expected = (410, f"sandbox {id} has been stopped")
         assert set((await ask_all(made.api, INSIDE, id)).values()) == {expected}
+        assert await refused_power(made, id) == {400}
         assert (await made.api.get("/sandboxes")).json() == []
         assert len((await made.api.get("/sandboxes?status=stopped,error")).json()) == 1
         assert made.worker.seen == []
@@ -127,13 +171,14 @@ def test_failed_one_says_why_and_can_be_killed() -> None:
 
 def test_pending_one_is_not_to_be_used_yet() -> None:
     async def test(made: Control) -> None:
-        made.worker.may_ensure.clear()
+        made.worker.may["ensure"].clear()
         creating = asyncio.create_task(made.api.post("/sandboxes"))
-        await made.worker.asked_to_ensure.wait()
+        await made.worker.asked["ensure"].wait()
         id = made.worker.specs[0].id
         assert await made.status(id) == Status.PENDING
         assert {status for status, _ in (await ask_all(made.api, INSIDE, id)).values()} == {503}
-        made.worker.may_ensure.set()
+        assert await refused_power(made, id) == {400}
+        made.worker.may["ensure"].set()
         assert (await creating).status_code == 201
 
     run(test)

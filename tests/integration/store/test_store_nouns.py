@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from itertools import product
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from oc.model.errors import TooMany
-from oc.model.sandbox import TRANSITIONS, Size, Status
+from oc.model.sandbox import TRANSITIONS, Checkpoint, Size, Status
 from oc.store import idempotency
 from oc.store.sandboxes import Sandbox, Wish
 from oc.store.store import Store
@@ -54,47 +55,62 @@ def test_revoked_key_is_nobodys(tmp_path: Path) -> None:
 
 def test_sandbox_comes_back_as_it_was_wished(tmp_path: Path) -> None:
     async def test(store: Store, org: str) -> None:
-        made = await store.sandboxes.add("sb-00000001", org, WISH, 10)
-        assert made.status is Status.PENDING
-        assert made.wish == WISH
-        assert await store.sandboxes.get("sb-00000001") == made
+        fork = msgspec.structs.replace(WISH, origin=Checkpoint("c", memory=False), from_checkpoint="c")
+        for wish, made in zip((WISH, fork), await store.sandboxes.add(org, [WISH, fork], 10), strict=True):
+            assert made.status is Status.PENDING
+            assert made.wish == wish
+            assert await store.sandboxes.get(made.id) == made
 
     run(tmp_path, test)
 
 
 def test_requests_at_once_do_not_pass_the_limit_together(tmp_path: Path) -> None:
     async def test(store: Store, org: str) -> None:
-        tries = [store.sandboxes.add(f"sb-0000000{number}", org, WISH, 3) for number in range(8)]
+        tries = [store.sandboxes.add(org, [WISH], 3) for _ in range(8)]
         ends = await asyncio.gather(*tries, return_exceptions=True)
         refused = [end for end in ends if isinstance(end, TooMany)]
         assert len(refused) == 5
         assert refused[0].body()["active"] == refused[0].body()["limit"] == 3
-        await store.sandboxes.end("sb-00000000", Status.STOPPED, "killed")
-        await store.sandboxes.add("sb-0000000a", org, WISH, 3)
+        ((made,), *_) = [end for end in ends if isinstance(end, list)]
+        await store.sandboxes.end(made.id, Status.STOPPED, "killed")
+        with pytest.raises(TooMany):
+            await store.sandboxes.add(org, [WISH, WISH], 3)
+        assert await store.sandboxes.count_by_status() == {"pending": 2, "stopped": 1}
+        await store.sandboxes.add(org, [WISH], 3)
 
     run(tmp_path, test)
 
 
-async def brought_to(store: Store, org: str, id: str, status: Status) -> Sandbox | None:
-    made: Sandbox | None = await store.sandboxes.add(id, org, WISH, 100)
-    if status is Status.RUNNING:
-        made = await store.sandboxes.start(id)
-    elif status is not Status.PENDING:
-        made = await store.sandboxes.end(id, status, "because")
-    return made
+async def added(store: Store, org: str) -> Sandbox:
+    return (await store.sandboxes.add(org, [WISH], 100))[0]
 
 
-REACHED = (Status.PENDING, Status.RUNNING, Status.ERROR, Status.STOPPED)
-TARGETS = (Status.RUNNING, Status.ERROR, Status.STOPPED)
+async def move(store: Store, id: str, target: Status) -> Sandbox | None:
+    if target is Status.RUNNING:
+        return await store.sandboxes.start(id)
+    if target is Status.HIBERNATED:
+        return await store.hibernations.begin(id)
+    return await store.sandboxes.end(id, target, "because")
+
+
+ROADS: dict[Status, tuple[Status, ...]] = {
+    Status.PENDING: (),
+    Status.RUNNING: (Status.RUNNING,),
+    Status.HIBERNATED: (Status.RUNNING, Status.HIBERNATED),
+    Status.ERROR: (Status.ERROR,),
+    Status.STOPPED: (Status.STOPPED,),
+}
+TARGETS = (Status.RUNNING, Status.HIBERNATED, Status.ERROR, Status.STOPPED)
 
 
 def test_states_change_as_the_table_says_and_not_otherwise(tmp_path: Path) -> None:
     async def test(store: Store, org: str) -> None:
-        for number, (source, target) in enumerate(product(REACHED, TARGETS)):
-            id = f"sb-{number:08x}"
-            before = await brought_to(store, org, id, source)
-            run = target is Status.RUNNING
-            moved = await (store.sandboxes.start(id) if run else store.sandboxes.end(id, target, "why"))
+        for source, target in product(ROADS, TARGETS):
+            id = (await added(store, org)).id
+            for step in ROADS[source]:
+                await move(store, id, step)
+            before = await store.sandboxes.get(id)
+            moved = await move(store, id, target)
             assert (moved is not None) == (target in TRANSITIONS[source]), (source, target)
             assert await store.sandboxes.get(id) == (moved or before)
 
@@ -103,13 +119,17 @@ def test_states_change_as_the_table_says_and_not_otherwise(tmp_path: Path) -> No
 
 def test_what_happened_is_told_in_order(tmp_path: Path) -> None:
     async def test(store: Store, org: str) -> None:
-        await store.sandboxes.add("sb-00000001", org, WISH, 10)
-        await store.sandboxes.start("sb-00000001")
-        await store.sandboxes.end("sb-00000001", Status.ERROR, "out of memory")
-        told = [(event.type, event.reason) for event in await store.events.of("sb-00000001")]
+        id = (await added(store, org)).id
+        await store.sandboxes.start(id)
+        await store.hibernations.begin(id)
+        await store.hibernations.wake(id)
+        await store.sandboxes.end(id, Status.ERROR, "out of memory")
+        told = [(event.type, event.reason) for event in await store.events.of(id)]
         assert told == [
             ("sandbox.created", None),
             ("sandbox.started", None),
+            ("sandbox.hibernated", None),
+            ("sandbox.resumed", None),
             ("sandbox.failed", "out of memory"),
         ]
 
@@ -120,10 +140,11 @@ def test_claim_is_the_first_requests_for_a_day(tmp_path: Path, monkeypatch: pyte
     async def test(store: Store, org: str) -> None:
         claims = store.idempotency
         assert (await claims.claim(org, "k", "hash")).answer is None
-        await store.sandboxes.add("sb-00000001", org, WISH, 10, "k")
-        assert (await claims.claim(org, "k", "other")).subject == "sb-00000001"
+        one, two = await store.sandboxes.add(org, [WISH, WISH], 10, "k")
+        subject = f"{one.id} {two.id}"
+        assert (await claims.claim(org, "k", "other")).subject == subject
         await claims.keep(org, "k", "answer")
-        assert await claims.claim(org, "k", "other") == idempotency.Claim("hash", "sb-00000001", "answer")
+        assert await claims.claim(org, "k", "other") == idempotency.Claim("hash", subject, "answer")
         monkeypatch.setattr(idempotency, "KEPT_S", -1)
         assert await claims.claim(org, "k", "other") == idempotency.Claim("other", None, None)
 
@@ -133,11 +154,11 @@ def test_claim_is_the_first_requests_for_a_day(tmp_path: Path, monkeypatch: pyte
 def test_use_is_recorded(tmp_path: Path) -> None:
     async def test(store: Store, org: str) -> None:
         id, _ = await store.accounts.create_key(org, "x")
-        await store.sandboxes.add("sb-00000001", org, WISH, 10)
+        made = await added(store, org)
         await store.accounts.record_use({id: 5})
-        await store.sandboxes.record_activity({"sb-00000001": 7, "sb-0000gone": 8})
+        await store.sandboxes.record_activity({made.id: 7, "sb-0000gone": 8})
         assert [key.last_used_at for key in await store.accounts.keys()] == [5]
-        row = await store.sandboxes.get("sb-00000001")
+        row = await store.sandboxes.get(made.id)
         assert row is not None
         assert row.last_active_at == 7
 

@@ -160,8 +160,10 @@ def test_bad_specs_are_refused(house: House) -> None:
         answer = house.http.put(f"/sandboxes/{id}", json=body)
         assert answer.status_code == 400
         assert words in answer.json()["error"]
-    answer = house.put(spec(origin={"kind": "checkpoint", "id": "c"}))
-    assert (answer.status_code, answer.json()["code"]) == (501, "not_supported")
+    answer = house.put(spec(origin={"kind": "checkpoint", "id": "../c"}))
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    answer = house.put(spec(origin={"kind": "checkpoint", "id": "11111111-1111-4111-8111-111111111111"}))
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert house.left() == set()
 
 

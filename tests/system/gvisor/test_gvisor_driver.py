@@ -79,7 +79,7 @@ def check_outside(at: Bench, launch: Launch) -> None:
     config = at.settings.run_dir / "bundles" / launch.id / "config.json"
     assert config.stat().st_mode & 0o777 == 0o600
     assert config.parent.stat().st_mode & 0o777 == 0o700
-    assert (launch.root / "tmp" / "x").exists(), "/tmp is not on the disk"
+    assert not (launch.root / "tmp" / "x").exists(), "/tmp is not memory"
     for pid in pids(at, launch.id):
         process = Path(f"/proc/{pid}")
         assert launch.token.hex().encode() not in (process / "cmdline").read_bytes()
@@ -100,7 +100,7 @@ def test_what_runs_goes_on_after_save_and_resume(images: Images, tmp_path: Path)
                 )
                 await sh(link, "until [ -s /root/n ]; do sleep 0.01; done")
             await at.driver.pause(launch.id)
-            await at.driver.save(launch.id, tmp_path / "memory", stop=True)
+            await at.driver.save(launch.id, tmp_path / "memory")
             await at.driver.remove(launch.id)
             count, pid = (int((launch.root / "root" / name).read_text()) for name in ("n", "pid"))
             moved = await at.moved(launch, tmp_path / "memory")
@@ -135,7 +135,7 @@ def test_a_sandbox_goes_on_after_it_was_saved_and_after_that_failed(images: Imag
 async def save_and_resume(at: Bench, launch: Launch, into: Path) -> None:
     await at.driver.pause(launch.id)
     try:
-        await at.driver.save(launch.id, into, stop=False)
+        await at.driver.save(launch.id, into)
     finally:
         await at.driver.resume(launch.id)
 

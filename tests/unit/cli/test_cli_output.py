@@ -30,6 +30,14 @@ def test_age_of_a_time_and_of_none() -> None:
     assert (output.age(None, 0), output.age("", 0), output.age("soon", 0)) == ("-", "-", "-")
 
 
+def test_sizes_and_instants() -> None:
+    assert [output.size(count) for count in (12_897_485, 1 << 30, 0, None, "much")] == ["12.3 MB", "1024.0 MB"] + [
+        "-"
+    ] * 3
+    assert output.instant("2026-01-02T05:04:05.678901+02:00") == "2026-01-02T03:04:05Z"
+    assert (output.instant(None), output.instant("soon")) == ("-", "-")
+
+
 def test_control_sequences_are_shown_not_obeyed() -> None:
     assert output.printable("a\x1b[2Jb\n\x9b") == "a\\x1b[2Jb\\x0a\\x9b"
     assert output.printable("grün 日本") == "grün 日本"

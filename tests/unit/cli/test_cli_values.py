@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from oc.cli.values import merged, natural, pair, pairs, processors
+from oc.cli.values import merged, natural, pair, pairs, positive, processors
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def test_what_is_no_pair_is_named(text: str) -> None:
 @pytest.mark.parametrize(
     ("read", "text"),
     [(natural, text) for text in ("", "-1", "1.5", "lots", "1e3", "٣", "9" * 30, "10s")]
+    + [(positive, text) for text in ("0", "-1", "many")]
     + [(processors, text) for text in ("", "-1", "nan", "inf", "two")],
 )
 def test_what_is_no_number_is_refused(read: Callable[[str], object], text: str) -> None:

@@ -14,7 +14,7 @@ from oc.settings import Settings
 from oc.store.sandboxes import Wish
 
 SETTINGS = Settings()
-HOST = Host(cpus=2, memory_mb=4096)
+HOST = Host(cpus=2, memory_mb=4096, memory_available_mb=4000)
 
 
 def asked(**body: Any) -> Wish:

@@ -4,7 +4,7 @@ from oc.store.queries import QUERIES, bind
 
 
 def test_lists_are_spread_and_texts_are_not() -> None:
-    sql, bound = bind("count_sandboxes", {"org_id": "ab", "statuses": ("x", "y")})
+    sql, bound = bind("sandboxes_in", {"org_id": "ab", "statuses": ("x", "y")})
     assert "IN (:statuses_0, :statuses_1)" in sql
     assert bound == {"org_id": "ab", "statuses_0": "x", "statuses_1": "y"}
 

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from oc.blobs.store import open_store
 from oc.model.sandbox import Size, Spec
 from oc.runtime.driver import Death, Endpoint, Launch
 from oc.wire.messages import Configure, Event, Stats
 from oc.worker.agent.link import Link, OnEvent
 from oc.worker.journal import Journal
 from oc.worker.parts import Parts
+from oc.worker.shelf import Shelf
+from oc.worker.storing import Storing
 
 ID = "sb-00000001"
 SPEC = Spec(ID, Size(cpus=1.0, memory_mb=64, disk_mb=64))
@@ -101,7 +104,7 @@ class MemoryDriver:
         await self.host.call("remove")
         self.host.running.discard(id)
 
-    async def save(self, id: str, into: Path, *, stop: bool) -> None: ...
+    async def save(self, id: str, into: Path) -> None: ...
 
     async def pause(self, id: str) -> None: ...
 
@@ -152,6 +155,12 @@ class MemoryDisks:
         await self.host.call("create")
         self.host.disks.add(id)
 
+    async def adopt(self, id: str, disk: Path) -> None:
+        await self.host.call("adopt")
+        self.host.disks.add(id)
+
+    async def snapshot(self, id: str, target: Path) -> None: ...
+
     async def mount(self, id: str) -> Path:
         await self.host.call("mount")
         self.host.mounts.add(id)
@@ -193,12 +202,16 @@ def parts(host: Host, directory: Path) -> Parts:
 
     journal = Journal(directory / "sandboxes")
     journal.open()
+    shelf = Shelf(directory / "artifacts")
+    shelf.open()
     return Parts(
         driver=MemoryDriver(host),
         network=MemoryNetwork(host),
         disks=MemoryDisks(host),
         images=MemoryImages(),
         journal=journal,
+        shelf=shelf,
+        storing=Storing(shelf, open_store(str(directory / "blobs")), 0),
         pool=directory,
         roots=Path("/roots"),
         disk_reserve_mb=0,

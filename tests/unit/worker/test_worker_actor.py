@@ -10,15 +10,18 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from oc.model.errors import Conflict, Failed, Gone, NotFound, NotSupported, Unavailable
+from oc.model.errors import Conflict, Failed, Gone, NotFound, Unavailable
 from oc.model.sandbox import Checkpoint, Observed
 from oc.runtime.driver import Death
-from oc.worker import deeds
+from oc.wire.messages import TOKEN_BYTES
+from oc.worker import starting
 from oc.worker.actor import Actor
 from oc.worker.agent.link import Link
 from oc.worker.journal import Step
 from oc.worker.sandbox import Sandbox
 from tests.unit.worker.memory import ID, SPEC, Host, parts
+
+NOWHERE = "11111111-1111-4111-8111-111111111111"
 
 RUNNING = Observed(ID, "running")
 MAKING = ["create", "mount", "attach", "start", "connect", "configure"]
@@ -142,7 +145,7 @@ def test_create_goes_on_when_its_caller_leaves(play: Play) -> None:
 def test_an_agent_that_never_comes_is_not_waited_for_when_the_sandbox_died(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deeds, "ALIVE_EVERY_S", 0.001)
+    monkeypatch.setattr(starting, "ALIVE_EVERY_S", 0.001)
 
     async def work(stage: Stage) -> None:
         stage.host.hold("connect")
@@ -233,16 +236,16 @@ def test_environment_of_the_image_is_under_that_of_the_spec(play: Play) -> None:
         await stage.actor.ensure(msgspec.structs.replace(SPEC, envs={"BOTH": "spec", "OWN": "spec"}))
         (configure,) = stage.host.links[0].configured
         assert set(configure.env) == {"BASE=image", "BOTH=spec", "OWN=spec"}
-        assert (configure.hostname, configure.token) == (ID, b"")
+        assert (configure.hostname, len(configure.token)) == (ID, TOKEN_BYTES)
         assert len(configure.entropy) >= 32
 
     play(work)
 
 
-def test_a_checkpoint_is_an_origin_that_is_not_supported(play: Play) -> None:
+def test_an_artifact_that_is_nowhere_makes_nothing(play: Play) -> None:
     async def work(stage: Stage) -> None:
-        with pytest.raises(NotSupported):
-            await stage.actor.ensure(msgspec.structs.replace(SPEC, origin=Checkpoint("c")))
+        with pytest.raises(NotFound):
+            await stage.actor.ensure(msgspec.structs.replace(SPEC, origin=Checkpoint(NOWHERE)))
         assert (stage.host.calls, stage.recorded(), stage.gone) == ([], None, [stage.actor])
 
     play(work)

@@ -60,7 +60,15 @@ def _places() -> dict[str, list[str]]:
     for path, verb in walk(ROOT):
         flags = [name for argument in verb.load().arguments if argument.is_flag for name in argument.names]
         places.setdefault(" ".join(("oc", *path)), []).extend(flags)
+    for alias, name in ROOT.aliases.items():
+        places |= dict(_renamed(places, f"oc {name}", f"oc {alias}"))
     return {place: [*words, *_global_flags()] for place, words in places.items()}
+
+
+def _renamed(places: dict[str, list[str]], name: str, alias: str) -> Iterator[tuple[str, list[str]]]:
+    for place, words in places.items():
+        if place == name or place.startswith(f"{name} "):
+            yield alias + place.removeprefix(name), words
 
 
 def _members(place: str, group: Group, places: dict[str, list[str]]) -> None:

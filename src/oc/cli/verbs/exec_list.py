@@ -18,7 +18,7 @@ NEEDS = ("sessionID", "command", "running", "attachedClients")
 
 
 def run(context: Context, arguments: Namespace) -> int:
-    sessions = context.api().array(path("sandboxes", arguments.ID, "exec"), needs=NEEDS)
+    sessions = context.api().array("GET", path("sandboxes", arguments.ID, "exec"), needs=NEEDS)
     return context.show(sessions, lambda: _print(sessions))
 
 

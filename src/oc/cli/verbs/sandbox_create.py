@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from oc.cli import output
+from oc.cli.api import once
 from oc.cli.command import Argument, Command
 from oc.cli.errors import UsageError
 from oc.cli.values import merged, natural, pairs, processors
@@ -20,9 +19,8 @@ SHORTEST_TOKEN = 16  # contract 2.1.1
 
 
 def run(context: Context, arguments: Namespace) -> int:
-    # With a key of its own, a request that reaches the server twice makes one sandbox.
-    once = {"Idempotency-Key": os.urandom(16).hex()}
-    sandbox = context.api().object("POST", "/sandboxes", body(arguments), needs=("sandboxID", "status"), headers=once)
+    needs = ("sandboxID", "status")
+    sandbox = context.api().object("POST", "/sandboxes", body(arguments), needs=needs, headers=once())
     return context.show(sandbox, lambda: _print(sandbox))
 
 
@@ -55,7 +53,9 @@ def _print(sandbox: dict[str, Any]) -> None:
 
 COMMAND = Command(
     run,
-    Argument("--timeout", metavar="S", type=natural, default=0, help="end after S idle seconds; 0: never (default)"),
+    Argument(
+        "--timeout", metavar="S", type=natural, default=0, help="hibernate after S idle seconds; 0: never (default)"
+    ),
     Argument("--cpu", metavar="N", type=processors, default=0, help="vCPUs"),
     Argument("--memory", metavar="MB", type=natural, default=0, help="memory in MB"),
     Argument("--env", metavar="K=V", type=pairs, action="append", default=[], help="environment; may be repeated"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from oc.cli.context import Context
 
 LINES = {"ID": "sandboxID", "Template": "templateID", "Status": "status", "CPU": "cpuCount"}
+ERRORS = {"Patch error": "patchError", "Restore error": "restoreError"}
 
 
 def run(context: Context, arguments: Namespace) -> int:
@@ -20,6 +21,7 @@ def run(context: Context, arguments: Namespace) -> int:
     lines = [(label, sandbox.get(key) or "-") for label, key in LINES.items()]
     lines.append(("Memory", f"{sandbox.get('memoryMB') or 0}MB"))
     lines += [(label, sandbox.get(key) or "-") for label, key in (("Started", "startedAt"), ("Ends", "endAt"))]
+    lines += [(label, sandbox[key]) for label, key in ERRORS.items() if sandbox.get(key)]
     return context.show(sandbox, lambda: output.fields(lines))
 
 

@@ -18,7 +18,7 @@ HEAD = ("ID", "TEMPLATE", "STATUS", "CPU", "MEM", "AGE")
 
 
 def run(context: Context, arguments: Namespace) -> int:
-    sandboxes = context.api().array("/sandboxes", needs=("sandboxID",))
+    sandboxes = context.api().array("GET", "/sandboxes", needs=("sandboxID",))
     return context.show(sandboxes, lambda: _print(sandboxes, colour=context.colour))
 
 

@@ -24,6 +24,6 @@ def run(context: Context, arguments: Namespace) -> int:
 COMMAND = Command(
     run,
     Argument("ID", help="sandbox, as sb-1a2b3c4d"),
-    Argument("SECONDS", type=natural, help="idle seconds after which it ends; 0: never"),
+    Argument("SECONDS", type=natural, help="idle seconds after which it hibernates; 0: never"),
     examples=("oc sandbox set-timeout sb-1a2b3c4d 600",),
 )

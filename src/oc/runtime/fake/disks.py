@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,13 @@ class PlainDisks:
 
     async def create(self, id: str, image: str, disk_mb: int) -> None:
         (self._disks / id).mkdir(parents=True)
+
+    async def adopt(self, id: str, disk: Path) -> None:
+        (self._disks / id).mkdir(parents=True)
+        await threads.call(shutil.unpack_archive, disk, self._disks / id, "tar")
+
+    async def snapshot(self, id: str, target: Path) -> None:
+        await threads.call(_archive, self._disks / id, target)
 
     async def mount(self, id: str) -> Path:
         self._roots.mkdir(parents=True, exist_ok=True)
@@ -44,6 +52,11 @@ class NoImages:
 
     def environment(self) -> Mapping[str, str]:
         return {}
+
+
+def _archive(disk: Path, target: Path) -> None:
+    with tarfile.open(target, "x") as archive:
+        archive.add(disk, ".")
 
 
 def _names(directory: Path) -> set[str]:

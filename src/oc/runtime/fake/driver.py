@@ -119,20 +119,29 @@ class FakeDriver:
         if directory.exists():
             shutil.rmtree(directory)
 
-    async def save(self, id: str, into: Path, *, stop: bool) -> None:
-        raise _no("save memory")
+    async def save(self, id: str, into: Path) -> None:
+        """Of the memory nothing is saved but that it was: whoever resumes from it boots."""
+        await self._script.play("save", id)
+        into.mkdir()
+        (into / "memory").write_text(id)
 
     async def pause(self, id: str) -> None:
-        raise _no("pause")
+        await self._script.play("pause", id)
+        await threads.call(self._signal, id, signal.SIGSTOP)
 
     async def resume(self, id: str) -> None:
-        raise _no("resume")
+        await self._script.play("resume", id)
+        await threads.call(self._signal, id, signal.SIGCONT)
 
     async def freeze(self, id: str) -> None:
-        raise _no("freeze")
+        await self.pause(id)
 
     async def thaw(self, id: str) -> None:
-        raise _no("thaw")
+        await self.resume(id)
+
+    def _signal(self, id: str, number: signal.Signals) -> None:
+        for fd in _processes(self._directory / id):
+            _send(fd, number)
 
     async def resize(self, id: str, *, cpus: float, memory_mb: int) -> None:
         raise _no("resize")
@@ -173,6 +182,15 @@ def _in_exec(entry: Path) -> bool:
     """Without a command line, but neither exiting nor a kernel thread (`flags` of proc_pid_stat(5))."""
     fields = (entry / "stat").read_text().rpartition(")")[2].split()
     return not int(fields[6]) & (PF_EXITING | PF_KTHREAD)
+
+
+def _send(fd: int, number: signal.Signals) -> None:
+    try:
+        signal.pidfd_send_signal(fd, number)
+    except ProcessLookupError:  # ended by itself
+        pass
+    finally:
+        os.close(fd)
 
 
 def _end(fd: int) -> None:

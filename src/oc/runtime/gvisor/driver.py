@@ -101,9 +101,9 @@ class GvisorDriver:
     async def resume(self, id: str) -> None:
         await self._tell("resume", id)
 
-    async def save(self, id: str, into: Path, *, stop: bool) -> None:
+    async def save(self, id: str, into: Path) -> None:
         """Raises Failed: the sandbox is as it was, still paused. What is written may not be on the disk yet."""
-        options = ["-compression=none", f"-image-path={into}", *([] if stop else ["-leave-running"])]
+        options = ["-compression=none", f"-image-path={into}", "-leave-running"]
         into.mkdir(mode=0o700)
         try:
             await self._tell("checkpoint", id, *options)

@@ -57,12 +57,16 @@ def _process(launch: Launch) -> dict[str, Any]:
 
 
 def _mounts(launch: Launch) -> list[dict[str, Any]]:
-    """What gVisor does not mount by itself, as it does /dev. A directory for temporary files is on the disk."""
-    shared = [f"size={max(16, launch.memory_mb // 2)}m", "mode=1777"]
+    """What gVisor does not mount by itself, as it does /dev.
+
+    `/tmp` is memory: a file that is open there and has no name any more can be saved, which on the disk it cannot (B6).
+    """
+    memory = [f"size={max(16, launch.memory_mb // 2)}m", "mode=1777"]
     return [
         {"destination": "/proc", "type": "proc", "source": "proc"},
         {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro"]},
-        {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": shared},  # noqa: S108
+        {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": memory},  # noqa: S108
+        {"destination": "/tmp", "type": "tmpfs", "source": "tmp", "options": memory},  # noqa: S108
     ]
 
 

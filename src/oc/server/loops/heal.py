@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import structlog
 
 from oc.model.errors import OpenComputerError
 from oc.model.sandbox import Observed, Status
+from oc.server.changes import Changes
 from oc.server.hosts import Worker, WorkerUnavailable
 from oc.server.lifecycle import Lifecycle
-from oc.store.sandboxes import ACTIVE, Sandbox, Sandboxes
+from oc.server.loops.together import Deed, side_by_side
+from oc.server.restores import Restores
+from oc.server.sleep import LOST, Sleep
+from oc.store.sandboxes import ACTIVE, Sandbox, Sandboxes, Tier
 
 INTERRUPTED = "the server was stopped while it was being created"
-LOST = "the worker has lost it"
-AT_ONCE = 8  # starts and removals under way together
-Deed = Coroutine[Any, Any, None]
 log = structlog.get_logger()
 
 
 class Heal:
-    def __init__(self, sandboxes: Sandboxes, worker: Worker, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self,
+        sandboxes: Sandboxes,
+        worker: Worker,
+        lifecycle: Lifecycle,
+        changes: Changes,
+        sleep: Sleep,
+        restores: Restores,
+    ) -> None:
         self._sandboxes = sandboxes
         self._worker = worker
         self._lifecycle = lifecycle
+        self._changes = changes
+        self._sleep = sleep
+        self._restores = restores
         self._missing: frozenset[str] = frozenset()
+        self._mending = {
+            Status.PENDING: self._settle,
+            Status.RUNNING: self._mend_running,
+            Status.HIBERNATED: self._mend_hibernated,
+        }
 
     async def __call__(self) -> None:
         """The worker is asked before the rows are read: what is new there has its row by then.
@@ -38,46 +54,66 @@ class Heal:
         except WorkerUnavailable as error:
             log.debug("worker is away", error=error.text)
             return
-        rows = {row.id: row for row in await self._sandboxes.in_states(*ACTIVE)}
+        rows = {row.id: row for row in await self._sandboxes.in_states(*ACTIVE, Status.HIBERNATED)}
         await side_by_side(self._deeds(rows, observed))
-        running = {id for id, row in rows.items() if row.status is Status.RUNNING}
-        self._missing = frozenset(running - observed.keys())
+        self._missing = frozenset(id for id, row in rows.items() if _must_be_there(row)) - observed.keys()
 
     def _deeds(self, rows: Mapping[str, Sandbox], observed: Mapping[str, Observed]) -> list[Deed]:
         unwanted = [self._lifecycle.remove(id) for id in observed.keys() - rows.keys()]
         return [*unwanted, *(self._mend(row, observed.get(row.id)) for row in rows.values())]
 
     async def _mend(self, row: Sandbox, observed: Observed | None) -> None:
-        if row.status is Status.PENDING:
-            await self._settle(row)
-        elif observed is None and row.id in self._missing:
-            # Twice in a row: one that was started after the worker had been asked is missing once.
-            await self._lifecycle.fail(row.id, LOST)
-        elif observed is not None and observed.state == "lost":
-            await self._lifecycle.fail(row.id, observed.reason or LOST)
-
-    async def _settle(self, row: Sandbox) -> None:
-        """One that no request is waiting for is finished if its client will ask again, and removed if nobody will."""
-        if self._lifecycle.is_starting(row.id):
-            return
-        if not row.awaited:
-            await self._lifecycle.stop(row.id, INTERRUPTED)
+        """One to which something is being done is left to that. What cannot be mended now is tried at the next turn."""
+        if self._changes.under_way(row.id):
             return
         try:
+            await self._mending[row.status](row, observed)
+        except OpenComputerError as error:
+            log.info("could not be mended", sandbox=row.id, error=error.text)
+
+    async def _mend_running(self, row: Sandbox, observed: Observed | None) -> None:
+        if row.restoring is not None:
+            await self._restores.finish(row)
+        elif not await self._lose(row, observed) and observed is not None and observed.state == "frozen":
+            await self._sleep.thaw(row.id)
+
+    async def _mend_hibernated(self, row: Sandbox, observed: Observed | None) -> None:
+        """One whose storing a crash cut short is left to the loop that stores."""
+        frozen = row.tier is Tier.FROZEN and observed is not None and observed.state == "running"
+        stray = row.tier is Tier.STORED and observed is not None
+        if row.waking or frozen or stray:
+            await self._sleep.settle(row.id)
+        elif row.tier is Tier.FROZEN:
+            await self._lose(row, observed)
+
+    async def _lose(self, row: Sandbox, observed: Observed | None) -> bool:
+        """Whether it is lost. Missing is it twice in a row only: one that started after the look is missing once."""
+        if observed is None:
+            reason = LOST if row.id in self._missing else None
+        else:
+            reason = observed.reason or LOST if observed.state == "lost" else None
+        if reason is not None:
+            await self._changes.do(row.id, "lose", partial(self._unless_changed, row, self._lifecycle.fail, reason))
+        return reason is not None
+
+    async def _settle(self, row: Sandbox, _: Observed | None) -> None:
+        """One that no request is waiting for is finished if its client will ask again, and removed if nobody will."""
+        if row.awaited:
             await self._lifecycle.start(row)
-        except OpenComputerError as error:  # its row says so
-            log.info("could not be finished", sandbox=row.id, error=error.text)
+        else:
+            stop = partial(self._unless_changed, row, self._lifecycle.stop, INTERRUPTED)
+            await self._changes.do(row.id, "abandon", stop)
+
+    async def _unless_changed(self, row: Sandbox, end: Callable[[str, str], Awaitable[None]], reason: str) -> None:
+        """Much may have happened to it since its row was read."""
+        now_is = await self._sandboxes.get(row.id)
+        if now_is is not None and _place(now_is) == _place(row):
+            await end(row.id, reason)
 
 
-async def side_by_side(deeds: list[Deed]) -> None:
-    """All of them, AT_ONCE at a time; the first error is raised when all have ended."""
-    turns = asyncio.Semaphore(AT_ONCE)
+def _place(row: Sandbox) -> tuple[object, ...]:
+    return row.status, row.tier, row.waking
 
-    async def in_turn(deed: Deed) -> None:
-        async with turns:
-            await deed
 
-    ends = await asyncio.gather(*(in_turn(deed) for deed in deeds), return_exceptions=True)
-    for end in ends:
-        if isinstance(end, BaseException):
-            raise end
+def _must_be_there(row: Sandbox) -> bool:
+    return row.status is Status.RUNNING or (row.tier is Tier.FROZEN and not row.waking)

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 
 import structlog
 
 from oc.model.errors import OpenComputerError
-from oc.server.activity import FLUSH_S, Activity
-from oc.server.auth import Door
-from oc.server.hosts import Worker
-from oc.server.lifecycle import Lifecycle
-from oc.server.loops.expire import Expire
-from oc.server.loops.flush import Flush
-from oc.server.loops.heal import Heal
-from oc.store.store import Store
 
-HEAL_S = 2.0
-EXPIRE_S = 1.0
 log = structlog.get_logger()
 Deed = Callable[[], Awaitable[None]]
 
@@ -39,13 +29,10 @@ async def again_and_again(name: str, every_s: float, deed: Deed) -> None:
 class Loops:
     """Runs them while it is entered; what is in memory is written when it is left."""
 
-    def __init__(self, store: Store, worker: Worker, lifecycle: Lifecycle, activity: Activity, door: Door) -> None:
-        self._flush = Flush(store, activity, door)
-        self._deeds: dict[str, tuple[float, Deed]] = {
-            "heal": (HEAL_S, Heal(store.sandboxes, worker, lifecycle)),
-            "expire": (EXPIRE_S, Expire(store.sandboxes, lifecycle, activity)),
-            "flush": (FLUSH_S, self._flush),
-        }
+    def __init__(self, deeds: Mapping[str, tuple[float, Deed]], last: Deed) -> None:
+        """`deeds`: each with its seconds from one turn to the next; `last` is done once more at the end."""
+        self._deeds = deeds
+        self._last = last
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Loops:
@@ -61,4 +48,4 @@ class Loops:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._flush()
+        await self._last()

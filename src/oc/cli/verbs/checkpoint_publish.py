@@ -1,0 +1,7 @@
+"""`oc checkpoint publish`."""
+
+from __future__ import annotations
+
+from oc.cli.publication import publication
+
+COMMAND = publication("publish")

@@ -1,0 +1,54 @@
+"""Sandboxes from a checkpoint (contract 2.6.4)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oc.api.bodies import Fork, SandboxAnswer
+from oc.model.errors import BadRequest, Forbidden
+from oc.server import answers, request_body, wishes
+from oc.server.checkpointing import Checkpointing
+from oc.server.checkpoints import existing
+from oc.server.hosts import Worker
+from oc.server.making import Making
+from oc.settings import Settings
+from oc.store.accounts import Caller
+from oc.store.sandboxes import Sandbox
+from oc.store.store import Store
+
+MOST_AT_ONCE = 50
+
+
+class ForkCalls:
+    def __init__(
+        self, settings: Settings, store: Store, worker: Worker, checkpointing: Checkpointing, making: Making
+    ) -> None:
+        self._settings = settings
+        self._rows = store.checkpoints
+        self._worker = worker
+        self._checkpointing = checkpointing
+        self._making = making
+
+    async def fork(self, request: Request, caller: Caller) -> Response:
+        body = await request_body.read(request, Fork)
+        count = _count(body.count)
+        row = await existing(self._rows, request)
+        if row.org_id != caller.org_id and not row.public:
+            raise Forbidden("checkpoint does not belong to this organization")
+        row = await self._checkpointing.ready(row.id)
+        wish = wishes.fork(body, row, await self._worker.host())
+        show = partial(self._show, body.count is not None)
+        return await self._making.answer(request, caller, body, [wish] * count, show)
+
+    def _show(self, several: bool, made: list[Sandbox]) -> SandboxAnswer | list[SandboxAnswer]:
+        shown = [answers.sandbox(sandbox, self._settings) for sandbox in made]
+        return shown if several else shown[0]
+
+
+def _count(count: int | None) -> int:
+    if count is not None and not 1 <= count <= MOST_AT_ONCE:
+        raise BadRequest(f"count must be from 1 to {MOST_AT_ONCE} (got {count})")
+    return count or 1

@@ -1,0 +1,99 @@
+"""The parts of the control plane that outlive a request, and the loops that run beside requests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from oc.server.activity import FLUSH_S, Activity
+from oc.server.auth import Door
+from oc.server.changes import Changes
+from oc.server.checkpointing import Checkpointing
+from oc.server.hosts import Worker
+from oc.server.lifecycle import Lifecycle
+from oc.server.loops.artifacts import Discard, Follow, Orphans
+from oc.server.loops.expire import Expire
+from oc.server.loops.flush import Flush
+from oc.server.loops.heal import Heal
+from oc.server.loops.running import Deed, Loops
+from oc.server.loops.store import StoreFrozen
+from oc.server.patching import Patching
+from oc.server.restores import Restores
+from oc.server.sleep import Sleep
+from oc.settings import Settings
+from oc.store.store import Store
+
+PERIODS_S = {  # from the end of one turn to the next
+    "heal": 2.0,
+    "expire": 1.0,
+    "store": 1.0,
+    "follow": 1.0,
+    "discard": 5.0,
+    "orphans": 60.0,
+    "flush": FLUSH_S,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    settings: Settings
+    store: Store
+    worker: Worker
+    activity: Activity
+    door: Door
+    changes: Changes
+    patching: Patching
+    lifecycle: Lifecycle
+    sleep: Sleep
+    restores: Restores
+    checkpointing: Checkpointing
+
+
+def assemble(settings: Settings, store: Store, worker: Worker) -> Plane:
+    activity, changes, most = Activity(), Changes(), settings.max_sandboxes
+    patching = Patching(store, worker, activity)
+    lifecycle = Lifecycle(store.sandboxes, worker, changes, patching, most)
+    return Plane(
+        settings=settings,
+        store=store,
+        worker=worker,
+        activity=activity,
+        door=Door(store.accounts),
+        changes=changes,
+        patching=patching,
+        lifecycle=lifecycle,
+        sleep=Sleep(store, worker, lifecycle, changes, patching, most),
+        restores=Restores(store, worker, changes, activity),
+        checkpointing=Checkpointing(store, worker, changes),
+    )
+
+
+@asynccontextmanager
+async def plane(settings: Settings) -> AsyncIterator[Plane]:
+    """Opens the database, runs the loops. Raises Failed, and Conflict for a database of a newer program."""
+    made = assemble(settings, await Store.open(settings.database), Worker(settings.worker_socket))
+    try:
+        async with loops(made):
+            yield made
+    finally:
+        await made.patching.close()
+        await made.changes.close()
+        await made.worker.close()
+        await made.store.close()
+
+
+def loops(made: Plane) -> Loops:
+    store, worker, changes, sleep = made.store, made.worker, made.changes, made.sleep
+    sandboxes, lifecycle = store.sandboxes, made.lifecycle
+    flush = Flush(store, made.activity, made.door)
+    deeds: dict[str, Deed] = {
+        "heal": Heal(sandboxes, worker, lifecycle, changes, sleep, made.restores),
+        "expire": Expire(sandboxes, lifecycle, sleep, changes, made.activity),
+        "store": StoreFrozen(store.hibernations, worker, sleep, changes, made.settings.freeze_seconds),
+        "follow": Follow(store, worker, made.checkpointing, changes),
+        "discard": Discard(store, worker),
+        "orphans": Orphans(store, worker),
+        "flush": flush,
+    }
+    return Loops({name: (PERIODS_S[name], deed) for name, deed in deeds.items()}, flush)

@@ -1,0 +1,162 @@
+"""The way of artifacts to the blob store and back: in the background, one after another, and for as long as it takes.
+
+An artifact that is `storing` is whole on this host; while the blob store is away it stays so, with the reason in its
+record, and is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from oc.blobs.errors import BlobMissing, BlobUnavailable
+from oc.blobs.store import Base, BlobStore
+from oc.host import threads
+from oc.model.artifact import Artifact
+from oc.model.errors import NotFound, OpenComputerError, Unavailable
+from oc.worker.shelf import DISK, RECORD, TRAVELS, Contents, Shelf
+
+RETRY_S = 5.0
+MOST_BASES = 8  # that are looked at for what is the same, the newest
+SWEEP_EVERY_S = 3600.0
+
+log = structlog.get_logger()
+
+
+class Storing:
+    def __init__(self, shelf: Shelf, blobs: BlobStore, keep_bytes: int) -> None:
+        self._shelf, self._blobs, self._keep_bytes = shelf, blobs, keep_bytes
+        self._wake = asyncio.Event()
+        self._fetches: dict[str, asyncio.Task[Contents]] = {}
+        self._in_use: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Stores whatever waits, until it is cancelled."""
+        while True:
+            self._wake.clear()
+            waits = [await self._store(id) for id in await threads.call(self._waiting)]
+            await threads.call(self._trim)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), RETRY_S if any(waits) else None)
+
+    async def tidy(self) -> None:
+        """Takes from the blob store, now and then, the chunks that nothing names, until it is cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            try:
+                log.info("blobs_swept", chunks=await self._blobs.sweep())
+            except OpenComputerError as error:
+                log.warning("blobs_not_swept", reason=error.text)
+
+    def nudge(self) -> None:
+        """There is something new to store."""
+        self._wake.set()
+
+    def _waiting(self) -> list[str]:
+        return [id for id in self._shelf.ids() if self._shelf.record(id).state == "storing"]
+
+    async def _store(self, id: str) -> bool:
+        """Returns whether it has to be tried again."""
+        record, contents = self._shelf.record(id), self._shelf.contents(id)
+        try:
+            files = self._shelf.files(id)
+            put = await self._blobs.put(id, files, self._base(contents), files.keys() - {DISK})
+        except BlobUnavailable as error:
+            self._note(id, reason=error.text)
+            log.warning("artifact_waits", artifact=id, reason=error.text)
+            return True
+        except OSError as error:
+            self._note(id, state="failed", reason=f"its files on this host cannot be read: {error.strerror}")
+            return False
+        self._note(id, state="stored", reason=None, plain_bytes=put.plain, stored_bytes=put.stored)
+        log.info("artifact_stored", artifact=id, sandbox=record.sandbox, plain=put.plain, stored=put.stored)
+        return False
+
+    def _note(self, id: str, **changes: object) -> None:
+        with contextlib.suppress(NotFound):  # deleted while it was on its way
+            self._shelf.note(msgspec.structs.replace(self._shelf.record(id), **changes))
+
+    def _base(self, contents: Contents) -> Base | None:
+        if contents.base is None:
+            return None
+        return Base(contents.base, self._shelf.files(contents.base) if self._shelf.has(contents.base) else {})
+
+    @contextlib.asynccontextmanager
+    async def holding(self, id: str) -> AsyncIterator[Path]:
+        """The artifact's directory on this host, fetched when it is not there, kept while the context lasts.
+
+        Raises NotFound, BlobUnavailable, BlobCorrupt.
+        """
+        self._in_use[id] = self._in_use.get(id, 0) + 1
+        try:
+            if not self._shelf.has(id):
+                await self._fetch(id)
+            yield self._shelf.path(id)
+        finally:
+            self._in_use[id] -= 1
+            if not self._in_use[id]:
+                del self._in_use[id]
+
+    async def _fetch(self, id: str) -> None:
+        """Concurrent callers share one."""
+        task = self._fetches.get(id)
+        if task is None:
+            task = self._fetches[id] = asyncio.create_task(self._bring(id))
+            task.add_done_callback(lambda _: self._fetches.pop(id, None))
+        await asyncio.shield(task)
+
+    async def _bring(self, id: str) -> Contents:
+        into = await threads.call(self._shelf.begin, id)
+        try:
+            await self._blobs.fetch(id, into, bases=self._bases())
+            contents = await threads.call(_contents, into / TRAVELS)
+            record = Artifact(id, contents.sandbox, contents.memory, contents.size, "stored")
+            await threads.call(self._shelf.commit, id, contents, record)
+        except BlobMissing:
+            await threads.call(self._shelf.abandon, id)
+            raise NotFound(f"no artifact {id}, neither on this host nor in the blob store") from None
+        except BaseException:
+            await threads.call(self._shelf.abandon, id)
+            raise
+        return contents
+
+    def _bases(self) -> list[Base]:
+        here = [id for id in self._shelf.ids() if self._shelf.has(id)]
+        return [Base(id, self._shelf.files(id)) for id in here[-MOST_BASES:]]
+
+    async def delete(self, id: str) -> None:
+        """Here and in the blob store; fine when it is nowhere.
+
+        Raises Unavailable while a sandbox is being made from it, and BlobUnavailable; then it is still there.
+        """
+        if id in self._in_use:
+            raise Unavailable(f"artifact {id} is in use", hint="try again later")
+        await self._blobs.delete(id)
+        await threads.call(self._shelf.remove, id)
+
+    def _trim(self) -> None:
+        """Drops the oldest stored artifacts, that nobody uses, past the bound of the cache."""
+        sizes = {id: _allocated(self._shelf.path(id)) for id in self._shelf.ids()}
+        excess = sum(sizes.values()) - self._keep_bytes
+        for id, size in sizes.items():
+            if excess <= 0:
+                return
+            if id not in self._in_use and self._shelf.record(id).state == "stored":
+                self._shelf.drop(id)
+                excess -= size
+
+
+def _contents(path: Path) -> Contents:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Contents)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise OpenComputerError(f"artifact in the blob store has no readable {TRAVELS}") from error
+
+
+def _allocated(directory: Path) -> int:
+    return sum(path.stat().st_blocks * 512 for path in directory.rglob("*") if path.name != RECORD)
