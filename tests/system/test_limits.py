@@ -22,9 +22,11 @@ def test_memory_hog_is_killed_and_the_sandbox_lives_on(stack: Stack, small: str)
     stack.sh(small, "nohup sleep 1000 >/dev/null 2>&1 &")
     ran = stack.sh(small, HOG, timeout=120)
     assert ran.code in {-1, 137}
+    assert "memory" in ran.err
     assert "sleep" in stack.sh(small, "ps ax").out
     with stack.api() as api:
-        assert api.get(f"/sandboxes/{small}").json()["status"] == "running"
+        state = wait_for(lambda: (row := api.get(f"/sandboxes/{small}").json())["memoryKills"] and row, "the report")
+    assert (state["status"], state["memoryKills"]) == ("running", 1)
 
 
 def test_memory_limit_is_what_was_asked_for(stack: Stack, small: str) -> None:

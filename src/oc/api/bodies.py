@@ -55,6 +55,7 @@ class SandboxAnswer(msgspec.Struct, frozen=True, rename="camel"):
     from_checkpoint_id: Annotated[str, Meta(description="What it is a fork of")] | None = None
     patch_error: Annotated[str, Meta(description="Why its last patch failed")] | None = None
     restore_error: Annotated[str, Meta(description="Why its last restore left it as it was")] | None = None
+    memory_kills: Annotated[int, Meta(description="Processes killed in it when its memory ran out")] = 0
     end_at: Time | None = None
     alias: str | None = None
     tags: Texts = {}

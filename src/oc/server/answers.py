@@ -47,6 +47,7 @@ def sandbox(row: Sandbox, settings: Settings) -> SandboxAnswer:
         from_checkpoint_id=row.wish.from_checkpoint,
         patch_error=row.patch_error,
         restore_error=row.restore_error,
+        memory_kills=row.memory_kills,
     )
 
 

@@ -122,6 +122,10 @@ UPDATE sandboxes SET timeout_s = :timeout_s WHERE id = :id AND status IN ('runni
 -- touch_sandbox --
 UPDATE sandboxes SET last_active_at = :at WHERE id = :id
 
+-- note_memory_kills --
+-- The worker counts; nothing happens when the count is known.
+UPDATE sandboxes SET memory_kills = :number WHERE id = :id AND memory_kills <> :number RETURNING *
+
 -- add_event --
 INSERT INTO events (id, org_id, sandbox_id, type, reason, at) VALUES (:id, :org_id, :sandbox_id, :type, :reason, :at)
 

@@ -61,6 +61,7 @@ class Sandbox(msgspec.Struct, frozen=True):
     waking: bool = False
     restoring: str | None = None  # checkpoint
     restore_error: str | None = None
+    memory_kills: int = 0
 
 
 class Sandboxes:
@@ -110,6 +111,16 @@ class Sandboxes:
     async def set_timeout(self, id: str, timeout_s: int) -> bool:
         """False: it does not run any more."""
         return await self._database.run(lambda session: session.change("set_timeout", id=id, timeout_s=timeout_s) > 0)
+
+    async def note_memory_kills(self, id: str, number: int) -> None:
+        """How many processes have been killed in it, so that it did not run out of memory."""
+        at = now()
+
+        def work(session: Session) -> None:
+            for row in found(session.all("note_memory_kills", id=id, number=number)):
+                record(session, row.org_id, id, "sandbox.memory_kill", at, f"{number} so far")
+
+        await self._database.run(work)
 
     async def record_activity(self, active: Mapping[str, int]) -> None:
         """Of sandboxes, by id: when each was last active."""

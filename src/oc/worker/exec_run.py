@@ -28,7 +28,10 @@ DEFAULT_TIMEOUT_S = 60
 ORPHAN_S = 1  # a command whose worker died is killed after this: nobody can be answered any more
 INLINE_HOLD_S = 0.4  # contract 2.2.2
 RESULT_HOLD_S = 0.5  # contract 2.2.3
-TIMED_OUT = "\nProcess timed out"
+LAST_WORDS = {
+    Ending.TIMEOUT: "\nProcess timed out",  # contract 2.2.1
+    Ending.MEMORY: "\nProcess killed: the sandbox ran out of memory or processes",
+}
 
 
 class BufferedExec:
@@ -55,8 +58,7 @@ class BufferedExec:
         finally:
             transcript.release()
             link.forget_soon(start.session)
-        if exited.ending == Ending.TIMEOUT:
-            body["stderr"] += TIMED_OUT
+        body["stderr"] += LAST_WORDS.get(Ending(exited.ending), "")
         return body
 
     async def run_async(self, request: Request) -> Response:

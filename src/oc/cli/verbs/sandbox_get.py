@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from oc.cli.context import Context
 
 LINES = {"ID": "sandboxID", "Template": "templateID", "Status": "status", "CPU": "cpuCount"}
-ERRORS = {"Patch error": "patchError", "Restore error": "restoreError"}
+ERRORS = {"Patch error": "patchError", "Restore error": "restoreError", "Killed for memory": "memoryKills"}
 
 
 def run(context: Context, arguments: Namespace) -> int:

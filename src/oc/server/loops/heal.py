@@ -76,6 +76,8 @@ class Heal:
             await self._restores.finish(row)
         elif not await self._lose(row, observed) and observed is not None and observed.state == "frozen":
             await self._sleep.thaw(row.id)
+        if observed is not None and observed.memory_kills != row.memory_kills:
+            await self._sandboxes.note_memory_kills(row.id, observed.memory_kills)
 
     async def _mend_hibernated(self, row: Sandbox, observed: Observed | None) -> None:
         """One whose storing a crash cut short is left to the loop that stores."""

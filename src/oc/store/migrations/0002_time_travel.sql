@@ -56,5 +56,6 @@ ALTER TABLE sandboxes ADD COLUMN hibernation_bytes BIGINT; -- once it is in the 
 ALTER TABLE sandboxes ADD COLUMN waking BIGINT NOT NULL DEFAULT 0; -- 1: a wake has begun, and counts as running
 ALTER TABLE sandboxes ADD COLUMN restoring TEXT; -- checkpoint of a restore that has begun
 ALTER TABLE sandboxes ADD COLUMN restore_error TEXT; -- why the last restore left it as it was
+ALTER TABLE sandboxes ADD COLUMN memory_kills BIGINT NOT NULL DEFAULT 0; -- processes killed in it for want of memory
 
 CREATE INDEX sandboxes_by_checkpoint ON sandboxes (from_checkpoint);
