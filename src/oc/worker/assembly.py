@@ -71,7 +71,10 @@ def _journal(settings: Settings) -> Journal:
 def _artifacts(settings: Settings) -> Artifacts:
     shelf = Shelf(settings.data_dir / "pool" / "artifacts")
     blobs = open_store(settings.blobs or str(settings.data_dir / "blobs"))
-    return {"shelf": shelf, "storing": Storing(shelf, blobs, settings.artifact_cache_mb << 20)}
+    return {
+        "shelf": shelf,
+        "storing": Storing(shelf, blobs, settings.data_dir / "pool" / "templates", settings.artifact_cache_mb << 20),
+    }
 
 
 RUNTIMES: dict[str, Callable[[Settings], Parts]] = {"auto": _gvisor, "gvisor": _gvisor, "fake": _fake}

@@ -21,6 +21,7 @@ from oc.worker import capacity, faults, restores, saves, starting
 from oc.worker.agent.failure import AgentFailed
 from oc.worker.journal import Record, Step
 from oc.worker.sandbox import Sandbox
+from oc.worker.storing import TEMPLATE
 
 log = structlog.get_logger()
 
@@ -77,10 +78,10 @@ async def _from_image(sandbox: Sandbox, spec: Spec) -> None:
     faults.here("create:record")
     await sandbox.write(record)
     faults.here("create:disk")
-    await sandbox.parts.disks.create(sandbox.id, spec.origin.name, spec.size.disk_mb)
+    template = await sandbox.parts.disks.create(sandbox.id, spec.origin.name, spec.size.disk_mb)
     await starting.boot(sandbox, record)
     faults.here("create:running")
-    await sandbox.write(msgspec.structs.replace(record, step=Step.RUNNING))
+    await sandbox.write(msgspec.structs.replace(record, step=Step.RUNNING, base=TEMPLATE + template))
     faults.here("create:end")
 
 

@@ -36,9 +36,11 @@ class Disks:
         self._roots = settings.run_dir / "roots"
         self._reserve_mb = settings.disk_reserve_mb
 
-    async def create(self, id: str, image: str, disk_mb: int) -> None:
-        """Raises NotFound (unknown image), Unavailable (the pool is full) and OSError (it exists)."""
-        await threads.call(self._clone, id, await self._images.template(image, disk_mb))
+    async def create(self, id: str, image: str, disk_mb: int) -> str:
+        """Returns the template's name. Raises NotFound (no such image), Unavailable (the pool is full) and OSError."""
+        template = await self._images.template(image, disk_mb)
+        await threads.call(self._clone, id, template)
+        return template.stem
 
     async def adopt(self, id: str, disk: Path) -> None:
         """As `create`, from a disk in the pool: that of an artifact."""

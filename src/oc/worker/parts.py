@@ -50,7 +50,9 @@ class Network(Protocol):
 
 
 class Disks(Protocol):
-    async def create(self, id: str, image: str, disk_mb: int) -> None: ...
+    async def create(self, id: str, image: str, disk_mb: int) -> str:
+        """Returns the name of the template that it was cloned from."""
+        ...
 
     async def adopt(self, id: str, disk: Path) -> None:
         """As `create`, from the disk of an artifact."""

@@ -21,6 +21,7 @@ from oc.model.artifact import Artifact
 from oc.model.errors import NotFound, OpenComputerError, Unavailable
 from oc.worker.shelf import DISK, RECORD, TRAVELS, Contents, Shelf
 
+TEMPLATE = "template-"  # begins the names of templates, as bases and in the blob store
 RETRY_S = 5.0
 MOST_BASES = 8  # that are looked at for what is the same, the newest
 SWEEP_EVERY_S = 3600.0
@@ -29,8 +30,11 @@ log = structlog.get_logger()
 
 
 class Storing:
-    def __init__(self, shelf: Shelf, blobs: BlobStore, keep_bytes: int) -> None:
-        self._shelf, self._blobs, self._keep_bytes = shelf, blobs, keep_bytes
+    """`templates`: where what disks are cloned from lies; `keep_bytes`: most that is kept here beside the store."""
+
+    def __init__(self, shelf: Shelf, blobs: BlobStore, templates: Path, keep_bytes: int) -> None:
+        self._shelf, self._blobs, self._templates, self._keep_bytes = shelf, blobs, templates, keep_bytes
+        self._known: set[str] = set()  # templates that the blob store has
         self._wake = asyncio.Event()
         self._fetches: dict[str, asyncio.Task[Contents]] = {}
         self._in_use: dict[str, int] = {}
@@ -49,9 +53,17 @@ class Storing:
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
             try:
+                await self._forget_templates()
                 log.info("blobs_swept", chunks=await self._blobs.sweep())
             except OpenComputerError as error:
                 log.warning("blobs_not_swept", reason=error.text)
+
+    async def _forget_templates(self) -> None:
+        """Of those that are made no more. Artifacts name their chunks themselves."""
+        for name in await self._blobs.names():
+            if name.startswith(TEMPLATE) and not (self._templates / f"{name.removeprefix(TEMPLATE)}.img").exists():
+                await self._blobs.delete(name)
+                self._known.discard(name)
 
     def nudge(self) -> None:
         """There is something new to store."""
@@ -65,7 +77,7 @@ class Storing:
         record, contents = self._shelf.record(id), self._shelf.contents(id)
         try:
             files = self._shelf.files(id)
-            put = await self._blobs.put(id, files, self._base(contents), files.keys() - {DISK})
+            put = await self._blobs.put(id, files, await self._base(contents), files.keys() - {DISK})
         except BlobUnavailable as error:
             self._note(id, reason=error.text)
             log.warning("artifact_waits", artifact=id, reason=error.text)
@@ -81,10 +93,24 @@ class Storing:
         with contextlib.suppress(NotFound):  # deleted while it was on its way
             self._shelf.note(msgspec.structs.replace(self._shelf.record(id), **changes))
 
-    def _base(self, contents: Contents) -> Base | None:
-        if contents.base is None:
+    async def _base(self, contents: Contents) -> Base | None:
+        name = contents.base
+        if name is None:
             return None
-        return Base(contents.base, self._shelf.files(contents.base) if self._shelf.has(contents.base) else {})
+        if name.startswith(TEMPLATE):
+            return await self._template(name)
+        return Base(name, self._shelf.files(name) if self._shelf.has(name) else {})
+
+    async def _template(self, name: str) -> Base | None:
+        """Stored with the first sandbox made from it that is saved, so that of the others only what is new is read."""
+        disk = self._templates / f"{name.removeprefix(TEMPLATE)}.img"
+        if not disk.exists():
+            return None
+        if name not in self._known:
+            if name not in await self._blobs.names():
+                await self._blobs.put(name, {DISK: disk})
+            self._known.add(name)
+        return Base(name, {DISK: disk})
 
     @contextlib.asynccontextmanager
     async def holding(self, id: str) -> AsyncIterator[Path]:
@@ -126,8 +152,10 @@ class Storing:
         return contents
 
     def _bases(self) -> list[Base]:
+        """What may share most with an artifact that is fetched."""
         here = [id for id in self._shelf.ids() if self._shelf.has(id)]
-        return [Base(id, self._shelf.files(id)) for id in here[-MOST_BASES:]]
+        templates = [Base(f"{TEMPLATE}{path.stem}", {DISK: path}) for path in self._templates.glob("*.img")]
+        return [*templates, *(Base(id, self._shelf.files(id)) for id in here[-MOST_BASES:])]
 
     async def delete(self, id: str) -> None:
         """Here and in the blob store; fine when it is nowhere.

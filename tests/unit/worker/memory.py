@@ -151,9 +151,10 @@ class MemoryDisks:
     def __init__(self, host: Host) -> None:
         self.host = host
 
-    async def create(self, id: str, image: str, disk_mb: int) -> None:
+    async def create(self, id: str, image: str, disk_mb: int) -> str:
         await self.host.call("create")
         self.host.disks.add(id)
+        return image
 
     async def adopt(self, id: str, disk: Path) -> None:
         await self.host.call("adopt")
@@ -211,7 +212,7 @@ def parts(host: Host, directory: Path) -> Parts:
         images=MemoryImages(),
         journal=journal,
         shelf=shelf,
-        storing=Storing(shelf, open_store(str(directory / "blobs")), 0),
+        storing=Storing(shelf, open_store(str(directory / "blobs")), directory, 0),
         pool=directory,
         roots=Path("/roots"),
         disk_reserve_mb=0,

@@ -17,8 +17,9 @@ class PlainDisks:
         self._disks = disks
         self._roots = roots
 
-    async def create(self, id: str, image: str, disk_mb: int) -> None:
+    async def create(self, id: str, image: str, disk_mb: int) -> str:
         (self._disks / id).mkdir(parents=True)
+        return image
 
     async def adopt(self, id: str, disk: Path) -> None:
         (self._disks / id).mkdir(parents=True)
