@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -43,8 +44,15 @@ class Checkpointing:
 
     async def ready(self, id: str) -> Checkpoint:
         """Waits for one that is being processed. Raises NotFound, and BadRequest when it does not get ready in time."""
+        return await self._wait(id, lambda row: row.status is not Progress.PROCESSING)
+
+    async def whole(self, id: str) -> Checkpoint:
+        """As `ready`, but content when the worker has it: a sandbox can be made from it while it is being stored."""
+        return await self._wait(id, lambda row: row.saved_at is not None or row.status is not Progress.PROCESSING)
+
+    async def _wait(self, id: str, enough: Callable[[Checkpoint], bool]) -> Checkpoint:
         deadline = asyncio.get_running_loop().time() + READY_S
-        while (row := await self._existing(id)).status is Progress.PROCESSING:
+        while not enough(row := await self._existing(id)):
             if asyncio.get_running_loop().time() > deadline:
                 why = f": {row.reason}" if row.reason else ""
                 raise BadRequest(f"checkpoint is not ready after {READY_S:.0f}s (status: {row.status}){why}")

@@ -38,7 +38,7 @@ class ForkCalls:
         row = await existing(self._rows, request)
         if row.org_id != caller.org_id and not row.public:
             raise Forbidden("checkpoint does not belong to this organization")
-        row = await self._checkpointing.ready(row.id)
+        row = await self._checkpointing.whole(row.id)
         wish = wishes.fork(body, row, await self._worker.host())
         show = partial(self._show, body.count is not None)
         return await self._making.answer(request, caller, body, [wish] * count, show)

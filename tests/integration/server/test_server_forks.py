@@ -73,14 +73,29 @@ def test_refusal_names_the_field() -> None:
     run(test)
 
 
-def test_fork_waits_for_a_checkpoint_that_is_processed() -> None:
+async def being_saved(made: Control, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A checkpoint that the worker is not done with."""
+    monkeypatch.setattr("oc.server.checkpointing.ANSWER_S", 0.05)
+    made.worker.may["checkpoint"].clear()
+    return await saved(made)
+
+
+def test_fork_does_not_wait_for_the_blob_store() -> None:
     async def test(made: Control) -> None:
         made.worker.stores_at_once = False
         checkpoint = await saved(made)
+        assert (await made.call("POST", f"/from-checkpoint/{checkpoint}", 201))["status"] == "running"
+
+    run(test)
+
+
+def test_fork_waits_for_a_checkpoint_that_is_being_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(made: Control) -> None:
+        checkpoint = await being_saved(made, monkeypatch)
         asking = asyncio.create_task(made.call("POST", f"/from-checkpoint/{checkpoint}", 201))
         await made.api.get("/whoami")  # an answer later the fork waits still
         assert not asking.done()
-        made.worker.stored(checkpoint)
+        made.worker.may["checkpoint"].set()
         assert (await asking)["status"] == "running"
 
     run(test)
@@ -90,11 +105,11 @@ def test_checkpoint_that_does_not_get_ready_in_time_is_refused(monkeypatch: pyte
     monkeypatch.setattr("oc.server.checkpointing.READY_S", 0.2)
 
     async def test(made: Control) -> None:
-        made.worker.stores_at_once = False
-        checkpoint = await saved(made)
+        checkpoint = await being_saved(made, monkeypatch)
         refused = await made.call("POST", f"/from-checkpoint/{checkpoint}", 400)
         assert "is not ready after" in refused["error"]
         assert "(status: processing)" in refused["error"]
+        made.worker.may["checkpoint"].set()
 
     run(test)
 
