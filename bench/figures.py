@@ -6,43 +6,42 @@ Where a docker engine with a local image is present, the same work is done with 
 from __future__ import annotations
 
 import argparse
-import re
-import statistics
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from bench import docker, throughput
+from bench import docker, host, throughput
 from bench.docker import Docker
 from bench.server import Server
+from bench.table import duration, heading, megabytes, rate, section, show
+from bench.time_travel import TimeTravel
+from bench.timing import several
 
 STREAMS = 5
 IDLE = 10  # sandboxes that are made to weigh one
+WEIGHED = 3  # times, for what the host has left is every program's doing
 SETTLE_S = 3.0
 
 
-class Bench:
+class Basics:
     def __init__(self, server: Server, beside: Docker | None, times: int) -> None:
         self.server = server
         self.docker = beside
         self.times = times
 
     def run(self) -> None:
-        show(
-            "create (cold) and first exec answered, API",
-            self.creates(),
-            self.docker_creates(self.docker) if self.docker else None,
-        )
+        section("Sandboxes")
+        what = "create (cold) and first exec answered, API"
+        show(what, self.creates(), "<= 400 ms", self.docker_creates(self.docker) if self.docker else "-")
         id = self.server.create()
         try:
             self.execs(id)
-            show("stdout out of a sandbox, API", rate(lambda: throughput.by_api(self.server, id)))
-            show("stdout out of a sandbox, oc exec", rate(lambda: throughput.by_command_line(self.server, id)))
+            self.streams(id)
         finally:
             self.server.kill(id)
-        show(f"host memory of an idle sandbox (of {IDLE})", f"{self.weight():.1f} MB")
+        self.weigh()
 
     # --- creates ---
 
@@ -52,7 +51,7 @@ class Bench:
     def docker_creates(self, docker: Docker) -> str:
         return self.brackets(docker.start, docker.execute, docker.remove)
 
-    def brackets(self, create: Callable[[], str], use: Callable[[str], None], remove: Callable[[str], None]) -> str:
+    def brackets(self, create: Callable[[], str], use: Callable[[str], object], remove: Callable[[str], None]) -> str:
         """Median of making and using one; removing it is not in the time."""
         samples = []
         for _ in range(self.times):
@@ -61,14 +60,15 @@ class Bench:
             use(id)
             samples.append(time.monotonic() - started)
             remove(id)
-        return milliseconds(samples)
+        return duration(samples)
 
     # --- execs ---
 
     def execs(self, id: str) -> None:
-        show("POST exec/run true", self.median(lambda: self.server.run(id, "true")))
-        theirs = self.docker_execs(self.docker) if self.docker else None
-        show("oc exec ID -- true, whole process", self.median(lambda: self.server.oc("exec", id, "--", "true")), theirs)
+        show("POST exec/run true", self.median(lambda: self.server.run(id, "true")), "<= 25 ms")
+        theirs = self.docker_execs(self.docker) if self.docker else "-"
+        ours = self.median(lambda: self.server.oc("exec", id, "--", "true"))
+        show("oc exec ID -- true, whole process", ours, "no slower than docker's", theirs)
         show("an empty Python process, to compare", self.median(empty_python))
 
     def docker_execs(self, docker: Docker) -> str:
@@ -78,59 +78,59 @@ class Bench:
         finally:
             docker.remove(container)
 
-    def median(self, work: Callable[[], None]) -> str:
-        samples = []
-        for _ in range(self.times):
-            started = time.monotonic()
-            work()
-            samples.append(time.monotonic() - started)
-        return milliseconds(samples)
+    def median(self, work: Callable[[], object]) -> str:
+        return duration(several(work, self.times))
+
+    def streams(self, id: str) -> None:
+        by_api = [throughput.by_api(self.server, id) for _ in range(STREAMS)]
+        show("stdout out of a sandbox, API", rate(by_api), ">= 150 MB/s")
+        by_command_line = [throughput.by_command_line(self.server, id) for _ in range(STREAMS)]
+        show("stdout out of a sandbox, oc exec", rate(by_command_line), ">= 150 MB/s")
 
     # --- weight ---
 
-    def weight(self) -> float:
-        """MB of the host's memory; only right when nothing else happens on it."""
-        before = available_kb()
-        ids = [self.server.create(memoryMB=256) for _ in range(IDLE)]
+    def weigh(self) -> None:
+        taken, charged = zip(*[self.weights() for _ in range(WEIGHED)], strict=True)
+        what = f"idle sandbox (of {IDLE})"
+        known = [weight for weight in charged if weight is not None]
+        show(f"{what}: charged to its control group", megabytes(known) if known else "-", "<= 14 MB")
+        show(f"{what}: what the host has less", megabytes(taken), "<= 14 MB, on an idle host")
+
+    def weights(self) -> tuple[float, float | None]:
+        """Bytes of one: what the host has less available, and what is charged to its group.
+
+        Memory of what ended a moment ago comes back late, so the host is left alone for a while before each look.
+        """
         time.sleep(SETTLE_S)
-        taken = before - available_kb()
-        for id in ids:
-            self.server.kill(id)
-        return taken / 1024 / IDLE
+        before = host.available()
+        ids = [self.server.create(memoryMB=256) for _ in range(IDLE)]
+        try:
+            time.sleep(SETTLE_S)
+            return (before - host.available()) / IDLE, host.weight(ids)
+        finally:
+            self.server.kill(*ids)
 
 
 def empty_python() -> None:
     subprocess.run([sys.executable, "-c", "pass"], check=True)
 
 
-def available_kb() -> int:
-    found = re.search(r"MemAvailable:\s+(\d+)", Path("/proc/meminfo").read_text())
-    assert found is not None
-    return int(found[1])
-
-
-def milliseconds(samples: list[float]) -> str:
-    ordered = sorted(1000 * sample for sample in samples)
-    return f"{statistics.median(ordered):.1f} ms (worst of {len(ordered)}: {ordered[-1]:.0f})"
-
-
-def rate(measure: Callable[[], float]) -> str:
-    return f"{statistics.median(measure() for _ in range(STREAMS)):.0f} MB/s (of {STREAMS})"
-
-
-def show(what: str, ours: str, theirs: str | None = None) -> None:
-    print(f"{what:<46} {ours:<32} {theirs or '-'}", flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=20, help="samples of each median [20]")
+    parser.add_argument("--times", type=int, default=20, help="samples of each median of the basics [20]")
+    parser.add_argument("--only", choices=("basics", "time-travel"), help="one part of them [both]")
     arguments = parser.parse_args()
     beside, why = docker.find()
     server = Server()
-    print(f"Server {server.url}; beside it: {why}\n")
-    show("", "OpenComputer", "docker")
-    Bench(server, beside, arguments.times).run()
+    print(f"Server {server.url}; beside it: {why}; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs\n")
+    heading()
+    parts: dict[str, Basics | TimeTravel] = {
+        "basics": Basics(server, beside, arguments.times),
+        "time-travel": TimeTravel(server),
+    }
+    for name, part in parts.items():
+        if arguments.only in {None, name}:
+            part.run()
 
 
 if __name__ == "__main__":

@@ -5,36 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from obstore.store import MemoryStore
 
 from oc.blobs.errors import BlobCorrupt, BlobMissing, BlobUnavailable
 from oc.blobs.manifest import CHUNK, chunk_key
-from oc.blobs.objects import Objects
 from oc.blobs.store import Base, BlobStore
-
-CALLS = ("put", "get", "find", "delete", "under")
-
-
-class Faulty(Objects):
-    """A store whose call number `fails_at` fails, and all after it until `heal`."""
-
-    def __init__(self) -> None:
-        super().__init__(MemoryStore(), "memory", 0)
-        self.calls, self.fails_at = 0, -1
-
-    def heal(self) -> None:
-        self.calls, self.fails_at = 0, -1
-
-    async def _try(self, deed: str, call: Callable[[], Awaitable[Any]]) -> Any:
-        self.calls += 1
-        if 0 <= self.fails_at < self.calls:
-            raise BlobUnavailable(f"could not {deed}")
-        return await super()._try(deed, call)
+from tests.unit.blobs.faulty import Faulty
 
 
 @pytest.fixture
