@@ -73,16 +73,24 @@ class BlobStore:
     @asynccontextmanager
     async def _held(self, base: Base | None) -> AsyncIterator[Manifest | None]:
         """The base's manifest, with its chunks safe from a sweep for as long as they are relied on."""
-        if base is None or (manifest := await self._find(base.name)) is None:
+        manifest = await self._hint(base)
+        if base is None or manifest is None:
             yield None
             return
         hold = pending_key(uuid.uuid4().hex)
         await self._objects.put(hold, pack(manifest))
         try:
             # Only a base that is still there after the hold was written was named by something at every moment.
-            yield await self._find(base.name)
+            yield await self._hint(base)
         finally:
             await self._drop(hold)
+
+    async def _hint(self, base: Base | None) -> Manifest | None:
+        """A base only saves work: one that cannot be read is none."""
+        try:
+            return await self._find(base.name) if base else None
+        except BlobCorrupt:
+            return None
 
     async def _drop(self, hold: str) -> None:
         try:
@@ -90,16 +98,19 @@ class BlobStore:
         except BlobUnavailable:
             return  # a hold that stays is swept once it is old; the artifact itself is stored
 
-    async def fetch(self, name: str, into: Path, *, bases: Iterable[Base] = ()) -> None:
+    async def fetch(self, name: str, into: Path, *, bases: Iterable[Base] = ()) -> int:
         """Writes an artifact's files to a directory, and to disk. A base that is here saves reading what is the same.
+
+        Returns how many bytes it holds, without its zeros.
 
         Raises BlobMissing, BlobCorrupt, BlobUnavailable; what was written until then is the caller's to remove.
         """
         manifest = await self.manifest(name)
-        known = [(base, found) for base in bases if (found := await self._find(base.name))]
+        known = [(base, found) for base in bases if (found := await self._hint(base))]
         for file, wanted in manifest.files.items():
             seed = _seed(file, wanted, known)
             await self._fetch_file(into / file, wanted, seed)
+        return sum(file.plain for file in manifest.files.values())
 
     async def _fetch_file(self, path: Path, wanted: FileMap, seed: tuple[Path, FileMap] | None) -> None:
         await asyncio.to_thread(_prepare, path, wanted.size, seed[0] if seed else None)

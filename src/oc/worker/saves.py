@@ -26,7 +26,7 @@ from oc.worker.shelf import DISK, MEMORY, Contents
 
 async def checkpoint(sandbox: Sandbox, id: str, memory: bool) -> Artifact:
     """Saves the sandbox, which stands still meanwhile and then runs on. The same id again is the same artifact."""
-    if await threads.call(sandbox.parts.shelf.has, id):
+    if await threads.call(sandbox.parts.shelf.knows, id):
         return await threads.call(sandbox.parts.shelf.record, id)
     await thaw(sandbox)
     record = running(sandbox)

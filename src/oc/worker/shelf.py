@@ -75,6 +75,10 @@ class Shelf:
         """Whether all of it is here."""
         return (self.path(id) / TRAVELS).exists()
 
+    def knows(self, id: str) -> bool:
+        """Whether it is here, or has been until it was dropped."""
+        return (self.path(id) / RECORD).exists()
+
     def ids(self) -> list[str]:
         """Of what is for the blob store, or has gone there; oldest first."""
         kept = [path for path in self._directory.iterdir() if UUID.fullmatch(path.name) and (path / RECORD).exists()]

@@ -11,7 +11,7 @@ from oc.worker.sandbox import Sandbox
 async def hibernate(sandbox: Sandbox, id: str) -> Artifact:
     """Saves the sandbox and releases all that it held here."""
     parts = sandbox.parts
-    if await threads.call(parts.shelf.has, id):
+    if await threads.call(parts.shelf.knows, id):
         artifact = await threads.call(parts.shelf.record, id)
     else:
         await saves.thaw(sandbox)

@@ -43,10 +43,21 @@ class Storing:
         """Stores whatever waits, until it is cancelled."""
         while True:
             self._wake.clear()
-            waits = [await self._store(id) for id in await threads.call(self._waiting)]
+            waits = [await self._attempt(id) for id in await threads.call(self._waiting)]
             await threads.call(self._trim)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), RETRY_S if any(waits) else None)
+
+    async def _attempt(self, id: str) -> bool:
+        """Whether it has to be tried again. One artifact's trouble is not another's."""
+        try:
+            return await self._store(id)
+        except NotFound:
+            return False  # deleted while it was on its way
+        except Exception as error:  # whatever it is, the others must be stored
+            log.exception("artifact_waits", artifact=id)
+            await threads.call(self._note, id, reason=f"it cannot be stored: {error}")
+            return True
 
     async def tidy(self) -> None:
         """Takes from the blob store, now and then, the chunks that nothing names, until it is cancelled."""
@@ -70,28 +81,38 @@ class Storing:
         self._wake.set()
 
     def _waiting(self) -> list[str]:
-        return [id for id in self._shelf.ids() if self._shelf.record(id).state == "storing"]
+        waiting = []
+        for id in self._shelf.ids():
+            with contextlib.suppress(NotFound):  # deleted meanwhile
+                waiting += [id] if self._shelf.record(id).state == "storing" else []
+        return waiting
 
     async def _store(self, id: str) -> bool:
-        """Returns whether it has to be tried again."""
-        record, contents = self._shelf.record(id), self._shelf.contents(id)
+        contents, files = await threads.call(lambda: (self._shelf.contents(id), self._shelf.files(id)))
         try:
-            files = self._shelf.files(id)
             put = await self._blobs.put(id, files, await self._base(contents), files.keys() - {DISK})
         except BlobUnavailable as error:
-            self._note(id, reason=error.text)
+            await threads.call(self._note, id, reason=error.text)
             log.warning("artifact_waits", artifact=id, reason=error.text)
             return True
         except OSError as error:
-            self._note(id, state="failed", reason=f"its files on this host cannot be read: {error.strerror}")
+            reason = f"its files on this host cannot be read: {error.strerror}"
+            await threads.call(self._note, id, state="failed", reason=reason)
             return False
-        self._note(id, state="stored", reason=None, plain_bytes=put.plain, stored_bytes=put.stored)
-        log.info("artifact_stored", artifact=id, sandbox=record.sandbox, plain=put.plain, stored=put.stored)
+        stored = {"plain_bytes": put.plain, "stored_bytes": put.stored}
+        if not await threads.call(self._note, id, state="stored", reason=None, **stored):
+            await self._blobs.delete(id)  # nobody wants it any more
+            return False
+        log.info("artifact_stored", artifact=id, sandbox=contents.sandbox, **stored)
         return False
 
-    def _note(self, id: str, **changes: object) -> None:
-        with contextlib.suppress(NotFound):  # deleted while it was on its way
+    def _note(self, id: str, **changes: object) -> bool:
+        """False: it was deleted while it was on its way."""
+        try:
             self._shelf.note(msgspec.structs.replace(self._shelf.record(id), **changes))
+        except (NotFound, FileNotFoundError):
+            return False
+        return True
 
     async def _base(self, contents: Contents) -> Base | None:
         name = contents.base
@@ -139,10 +160,9 @@ class Storing:
     async def _bring(self, id: str) -> Contents:
         into = await threads.call(self._shelf.begin, id)
         try:
-            await self._blobs.fetch(id, into, bases=self._bases())
+            plain = await self._blobs.fetch(id, into, bases=self._bases())
             contents = await threads.call(_contents, into / TRAVELS)
-            record = Artifact(id, contents.sandbox, contents.memory, contents.size, "stored")
-            await threads.call(self._shelf.commit, id, contents, record)
+            await threads.call(self._shelf.commit, id, contents, self._record(id, contents, plain))
         except BlobMissing:
             await threads.call(self._shelf.abandon, id)
             raise NotFound(f"no artifact {id}, neither on this host nor in the blob store") from None
@@ -150,6 +170,13 @@ class Storing:
             await threads.call(self._shelf.abandon, id)
             raise
         return contents
+
+    def _record(self, id: str, contents: Contents, plain: int) -> Artifact:
+        """As it was before it was dropped, or what can be known of one that was saved elsewhere."""
+        try:
+            return self._shelf.record(id)
+        except NotFound:
+            return Artifact(id, contents.sandbox, contents.memory, contents.size, "stored", plain_bytes=plain)
 
     def _bases(self) -> list[Base]:
         """What may share most with an artifact that is fetched."""
@@ -162,7 +189,7 @@ class Storing:
 
         Raises Unavailable while a sandbox is being made from it, and BlobUnavailable; then it is still there.
         """
-        if id in self._in_use:
+        if id in self._in_use or id in self._fetches:
             raise Unavailable(f"artifact {id} is in use", hint="try again later")
         await self._blobs.delete(id)
         await threads.call(self._shelf.remove, id)

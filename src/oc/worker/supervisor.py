@@ -121,7 +121,7 @@ class Supervisor:
 
     async def hibernate(self, id: str, artifact: str) -> Artifact:
         """One that is gone from here is hibernated if its artifact is here."""
-        if id not in self._actors and await threads.call(self.parts.shelf.has, artifact):
+        if id not in self._actors and await threads.call(self.parts.shelf.knows, artifact):
             return await threads.call(self.parts.shelf.record, artifact)
         return await self._existing(id).hibernate(artifact)
 
