@@ -10,7 +10,7 @@ from websockets.sync.client import connect
 from bench.server import Server
 
 MB = 512
-BLOCK_KB = 64  # `head` writes 8 KB or less at a time: that is a figure of the runtime's system calls
+BLOCK_KB = 64  # `head` writes 8 KB at a time: that is a figure of the runtime's system calls
 WRITER = ("dd", "if=/dev/zero", f"bs={BLOCK_KB}k", f"count={MB * 1024 // BLOCK_KB}", "status=none")
 STDOUT = 1  # first byte of a frame of the attach stream
 

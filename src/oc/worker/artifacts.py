@@ -40,7 +40,7 @@ class Artifacts:
         self._shelf = supervisor.parts.shelf
 
     async def list(self, _: Request) -> Response:
-        return json_body.answer(await threads.call(lambda: [self._shelf.record(id) for id in self._shelf.ids()]))
+        return json_body.answer(await threads.call(self._shelf.records))
 
     async def get(self, request: Request) -> Response:
         return json_body.answer(await threads.call(self._shelf.record, _artifact(request)))

@@ -6,6 +6,7 @@ A directory has its name only once it is complete, so whatever a killed worker l
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -81,8 +82,20 @@ class Shelf:
 
     def ids(self) -> list[str]:
         """Of what is for the blob store, or has gone there; oldest first."""
-        kept = [path for path in self._directory.iterdir() if UUID.fullmatch(path.name) and (path / RECORD).exists()]
-        return [path.name for path in sorted(kept, key=lambda path: path.stat().st_mtime)]
+        kept = []
+        for path in self._directory.iterdir():
+            if UUID.fullmatch(path.name) and (path / RECORD).exists():
+                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                    kept.append((path.stat().st_mtime, path.name))
+        return [name for _, name in sorted(kept)]
+
+    def records(self) -> list[Artifact]:
+        """Of all `ids`."""
+        found = []
+        for id in self.ids():
+            with contextlib.suppress(NotFound):  # deleted meanwhile
+                found.append(self.record(id))
+        return found
 
     def record(self, id: str) -> Artifact:
         """Raises NotFound."""

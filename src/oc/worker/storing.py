@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -38,25 +38,33 @@ class Storing:
         self._wake = asyncio.Event()
         self._fetches: dict[str, asyncio.Task[Contents]] = {}
         self._in_use: dict[str, int] = {}
+        self._dropping = asyncio.Lock()  # nobody begins to use what is being dropped
 
     async def run(self) -> None:
         """Stores whatever waits, until it is cancelled."""
         while True:
             self._wake.clear()
             waits = [await self._attempt(id) for id in await threads.call(self._waiting)]
-            await threads.call(self._trim)
+            await self._bound()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), RETRY_S if any(waits) else None)
+
+    async def _bound(self) -> None:
+        try:
+            async with self._dropping:
+                await threads.call(self._trim)
+        except OSError as error:  # the cache stays as large as it is until the next time
+            log.warning("artifacts_not_dropped", reason=str(error))
 
     async def _attempt(self, id: str) -> bool:
         """Whether it has to be tried again. One artifact's trouble is not another's."""
         try:
-            return await self._store(id)
+            with self._using(id):
+                return await self._store(id)
         except NotFound:
-            return False  # deleted while it was on its way
-        except Exception as error:  # whatever it is, the others must be stored
+            return False  # deleted before its turn came
+        except Exception:  # whatever it is, the others must be stored
             log.exception("artifact_waits", artifact=id)
-            await threads.call(self._note, id, reason=f"it cannot be stored: {error}")
             return True
 
     async def tidy(self) -> None:
@@ -81,11 +89,7 @@ class Storing:
         self._wake.set()
 
     def _waiting(self) -> list[str]:
-        waiting = []
-        for id in self._shelf.ids():
-            with contextlib.suppress(NotFound):  # deleted meanwhile
-                waiting += [id] if self._shelf.record(id).state == "storing" else []
-        return waiting
+        return [record.id for record in self._shelf.records() if record.state == "storing"]
 
     async def _store(self, id: str) -> bool:
         contents, files = await threads.call(lambda: (self._shelf.contents(id), self._shelf.files(id)))
@@ -100,19 +104,12 @@ class Storing:
             await threads.call(self._note, id, state="failed", reason=reason)
             return False
         stored = {"plain_bytes": put.plain, "stored_bytes": put.stored}
-        if not await threads.call(self._note, id, state="stored", reason=None, **stored):
-            await self._blobs.delete(id)  # nobody wants it any more
-            return False
+        await threads.call(self._note, id, state="stored", reason=None, **stored)
         log.info("artifact_stored", artifact=id, sandbox=contents.sandbox, **stored)
         return False
 
-    def _note(self, id: str, **changes: object) -> bool:
-        """False: it was deleted while it was on its way."""
-        try:
-            self._shelf.note(msgspec.structs.replace(self._shelf.record(id), **changes))
-        except (NotFound, FileNotFoundError):
-            return False
-        return True
+    def _note(self, id: str, **changes: object) -> None:
+        self._shelf.note(msgspec.structs.replace(self._shelf.record(id), **changes))
 
     async def _base(self, contents: Contents) -> Base | None:
         name = contents.base
@@ -128,8 +125,11 @@ class Storing:
         if not disk.exists():
             return None
         if name not in self._known:
-            if name not in await self._blobs.names():
-                await self._blobs.put(name, {DISK: disk})
+            try:
+                if name not in await self._blobs.names():
+                    await self._blobs.put(name, {DISK: disk})
+            except OSError:  # removed meanwhile: it is made no more
+                return None
             self._known.add(name)
         return Base(name, {DISK: disk})
 
@@ -139,11 +139,19 @@ class Storing:
 
         Raises NotFound, BlobUnavailable, BlobCorrupt.
         """
-        self._in_use[id] = self._in_use.get(id, 0) + 1
-        try:
-            if not self._shelf.has(id):
+        with self._using(id):
+            async with self._dropping:  # what is being dropped is gone afterwards
+                here = self._shelf.has(id)
+            if not here:
                 await self._fetch(id)
             yield self._shelf.path(id)
+
+    @contextlib.contextmanager
+    def _using(self, id: str) -> Iterator[None]:
+        """It is neither dropped nor deleted meanwhile."""
+        self._in_use[id] = self._in_use.get(id, 0) + 1
+        try:
+            yield
         finally:
             self._in_use[id] -= 1
             if not self._in_use[id]:
@@ -162,7 +170,8 @@ class Storing:
         try:
             plain = await self._blobs.fetch(id, into, bases=self._bases())
             contents = await threads.call(_contents, into / TRAVELS)
-            await threads.call(self._shelf.commit, id, contents, self._record(id, contents, plain))
+            async with self._dropping:
+                await threads.call(self._shelf.commit, id, contents, self._record(id, contents, plain))
         except BlobMissing:
             await threads.call(self._shelf.abandon, id)
             raise NotFound(f"no artifact {id}, neither on this host nor in the blob store") from None
@@ -187,22 +196,24 @@ class Storing:
     async def delete(self, id: str) -> None:
         """Here and in the blob store; fine when it is nowhere.
 
-        Raises Unavailable while a sandbox is being made from it, and BlobUnavailable; then it is still there.
+        Raises Unavailable while it is on its way or a sandbox is made from it, and BlobUnavailable: it is there still.
         """
         if id in self._in_use or id in self._fetches:
             raise Unavailable(f"artifact {id} is in use", hint="try again later")
-        await self._blobs.delete(id)
-        await threads.call(self._shelf.remove, id)
+        with self._using(id):
+            await self._blobs.delete(id)
+            async with self._dropping:
+                await threads.call(self._shelf.remove, id)
 
     def _trim(self) -> None:
         """Drops the oldest stored artifacts, that nobody uses, past the bound of the cache."""
-        sizes = {id: _allocated(self._shelf.path(id)) for id in self._shelf.ids()}
-        excess = sum(sizes.values()) - self._keep_bytes
-        for id, size in sizes.items():
+        sizes = [(record, _allocated(self._shelf.path(record.id))) for record in self._shelf.records()]
+        excess = sum(size for _, size in sizes) - self._keep_bytes
+        for record, size in sizes:
             if excess <= 0:
                 return
-            if id not in self._in_use and self._shelf.record(id).state == "stored":
-                self._shelf.drop(id)
+            if record.id not in self._in_use and record.state == "stored":
+                self._shelf.drop(record.id)
                 excess -= size
 
 

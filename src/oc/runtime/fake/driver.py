@@ -153,29 +153,47 @@ def _no(what: str) -> NotSupported:
 
 def _processes(directory: Path) -> Iterator[int]:
     """A pidfd of each process that names the directory in its command line."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        if str(directory).encode() in _command_line(entry):
-            try:
-                fd = os.pidfd_open(int(entry.name))
-            except ProcessLookupError:
-                continue
-            if str(directory).encode() in _command_line(entry):  # still the same process
-                yield fd
-            else:
-                os.close(fd)
+    for entry in _naming(str(directory).encode()):
+        try:
+            fd = os.pidfd_open(int(entry.name))
+        except ProcessLookupError:
+            continue
+        if str(directory).encode() in _command_line(entry):  # still the same process
+            yield fd
+        else:
+            os.close(fd)
+
+
+def _naming(mark: bytes) -> set[Path]:
+    """All are waited for together: the processes of gVisor's sandboxes never have a command line."""
+    found: set[Path] = set()
+    unsure = set(Path("/proc").glob("[0-9]*"))
+    for _ in range(LOOKS):
+        lines = {entry: _line(entry) for entry in unsure}
+        found |= {entry for entry, line in lines.items() if line and mark in line}
+        unsure = {entry for entry, line in lines.items() if line is None}
+        if not unsure:
+            break
+        time.sleep(LOOK_EVERY_S)
+    return found
 
 
 def _command_line(entry: Path) -> bytes:
-    """Empty for the dead and for the kernel's own; those who are just about to run another program are waited for."""
-    try:
-        for _ in range(LOOKS):
-            line = (entry / "cmdline").read_bytes()
-            if line or not _in_exec(entry):
-                return line
-            time.sleep(LOOK_EVERY_S)
-    except (FileNotFoundError, ProcessLookupError):
-        pass  # it has ended
+    """As `_line`; one who is just about to run another program is waited for."""
+    for _ in range(LOOKS):
+        if (line := _line(entry)) is not None:
+            return line
+        time.sleep(LOOK_EVERY_S)
     return b""
+
+
+def _line(entry: Path) -> bytes | None:
+    """Empty for the dead and for the kernel's own; None for those who may be just about to run another program."""
+    try:
+        line = (entry / "cmdline").read_bytes()
+        return line if line or not _in_exec(entry) else None
+    except (FileNotFoundError, ProcessLookupError):
+        return b""  # it has ended
 
 
 def _in_exec(entry: Path) -> bool:

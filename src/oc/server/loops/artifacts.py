@@ -102,4 +102,7 @@ class Orphans:
         self._since = {id: self._since.get(id, at) for id in orphans}
         for id in [id for id, since in self._since.items() if since + ORPHAN_S <= at]:
             log.warning("artifact without a row", artifact=id)
-            await self._worker.delete_artifact(id)
+            try:
+                await self._worker.delete_artifact(id)
+            except OpenComputerError as error:
+                log.info("artifact stays for now", artifact=id, error=error.text)
