@@ -19,7 +19,8 @@ format:
 	@.venv/bin/ruff check --fix src tests bench
 	@.venv/bin/ruff format src tests bench
 
-# Figures of the running server (make up), beside docker's where there is an engine.
+# Figures of the running server, beside docker's where there is an engine. Those of stored hibernation need a server that
+# stores soon: make up SETTINGS="--freeze-seconds 3"
 bench:
 	@.venv/bin/python -m bench.figures
 

@@ -12,7 +12,7 @@ from oc.api.timestamps import rfc3339
 from oc.settings import Settings
 from oc.store.checkpoints import Checkpoint, Progress
 from oc.store.patches import Patch
-from oc.store.sandboxes import Sandbox
+from oc.store.sandboxes import Sandbox, Tier
 
 JSON = "application/json"
 
@@ -57,13 +57,15 @@ def _cpus(number: float) -> int | float:
 
 
 def hibernated(row: Sandbox, message: str, settings: Settings) -> Hibernated:
+    """What an earlier hibernation has left in the blob store is not this one's."""
+    stored = row.tier is Tier.STORED
     return Hibernated(
         sandbox_id=row.id,
         status=row.status,
         message=message,
         hibernated_at=rfc3339(row.hibernated_at),
-        hibernation_key=row.hibernation and blob(row.hibernation),
-        size_bytes=row.hibernation_bytes or 0,
+        hibernation_key=blob(row.hibernation) if stored and row.hibernation else None,
+        size_bytes=(row.hibernation_bytes or 0) if stored else 0,
         region=settings.region,
         template=row.wish.template,
     )
