@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,6 +29,8 @@ T = TypeVar("T")
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 CLIENT: ClientConfig = {"timeout": "60s", "connect_timeout": "10s", "allow_http": True}
+Missing = tuple[type[Exception], ...]
+MISSING: Missing = (exceptions.NotFoundError, FileNotFoundError)
 FINAL: dict[type[Exception], str] = {
     exceptions.UnauthenticatedError: "it does not accept our credentials",
     exceptions.PermissionDeniedError: "our credentials do not allow it",
@@ -50,7 +53,11 @@ class Objects:
         self._store, self._name, self._patience_s = store, name, patience_s
 
     async def put(self, key: str, data: bytes) -> None:
-        await self._try(f"write {key}", lambda: obstore.put_async(self._store, key, data, use_multipart=False))
+        """That something is missing is no answer to a write: the bucket is, for a store that just comes back."""
+        await self._try(f"write {key}", partial(self._write, key, data), missing=())
+
+    async def _write(self, key: str, data: bytes) -> None:
+        await obstore.put_async(self._store, key, data, use_multipart=False)
 
     async def get(self, key: str) -> bytes:
         return await self._try(f"read {key}", lambda: self._read(key))
@@ -84,12 +91,12 @@ class Objects:
             found += [Found(meta["path"], meta["size"], now - meta["last_modified"].timestamp()) for meta in batch]
         return found
 
-    async def _try(self, deed: str, call: Callable[[], Awaitable[T]]) -> T:
+    async def _try(self, deed: str, call: Callable[[], Awaitable[T]], missing: Missing = MISSING) -> T:
         deadline, pause = time.monotonic() + self._patience_s, FIRST_PAUSE_S
         while True:
             try:
                 return await call()
-            except (exceptions.NotFoundError, FileNotFoundError):
+            except missing:
                 raise BlobMissing(f"blob store {self._name} has no such object: could not {deed}") from None
             except (exceptions.BaseError, OSError) as error:
                 reason = FINAL.get(type(error))

@@ -8,7 +8,7 @@ from typing import Any
 from obstore.store import MemoryStore
 
 from oc.blobs.errors import BlobUnavailable
-from oc.blobs.objects import Objects
+from oc.blobs.objects import MISSING, Missing, Objects
 
 
 class Faulty(Objects):
@@ -21,8 +21,8 @@ class Faulty(Objects):
     def heal(self) -> None:
         self.calls, self.fails_at = 0, -1
 
-    async def _try(self, deed: str, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def _try(self, deed: str, call: Callable[[], Awaitable[Any]], missing: Missing = MISSING) -> Any:
         self.calls += 1
         if 0 <= self.fails_at < self.calls:
             raise BlobUnavailable(f"could not {deed}")
-        return await super()._try(deed, call)
+        return await super()._try(deed, call, missing)

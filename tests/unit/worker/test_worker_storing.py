@@ -17,6 +17,7 @@ import pytest
 
 from oc.blobs.errors import BlobUnavailable
 from oc.blobs.manifest import CHUNK, manifest_key
+from oc.blobs.objects import MISSING, Missing
 from oc.blobs.store import BlobStore
 from oc.host import durable
 from oc.model.artifact import Artifact
@@ -48,11 +49,11 @@ class Gated(Faulty):
         self.stops_at = ""
         self.reached, self.gate = asyncio.Event(), asyncio.Event()
 
-    async def _try(self, deed: str, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def _try(self, deed: str, call: Callable[[], Awaitable[Any]], missing: Missing = MISSING) -> Any:
         if self.stops_at and self.stops_at in deed:
             self.reached.set()
             await self.gate.wait()
-        return await super()._try(deed, call)
+        return await super()._try(deed, call, missing)
 
 
 class Host:
