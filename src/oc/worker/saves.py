@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import msgspec
 
@@ -36,15 +36,18 @@ async def checkpoint(sandbox: Sandbox, id: str, memory: bool) -> Artifact:
     return artifact
 
 
-async def save(sandbox: Sandbox, record: Record, id: str, memory: bool) -> Artifact:
-    """Raises Failed, and NotSupported for what the runtime cannot save; the sandbox runs on then."""
+async def save(sandbox: Sandbox, record: Record, id: str, memory: bool, *, stands: bool = False) -> Artifact:
+    """`stands`: the caller keeps it still, before and after; else it is paused while it is read, and runs on.
+
+    Raises Failed, and NotSupported for what the runtime cannot save.
+    """
     parts, spec = sandbox.parts, record.spec
     build = await parts.driver.build()
     faults.here("save:begin")
     into = await threads.call(parts.shelf.begin, id)
     try:
         started = time.monotonic()
-        async with _paused(sandbox):
+        async with nullcontext() if stands else standing(sandbox):
             if memory:
                 faults.here("save:memory")
                 await parts.driver.save(sandbox.id, into / MEMORY)
@@ -63,13 +66,15 @@ async def save(sandbox: Sandbox, record: Record, id: str, memory: bool) -> Artif
 
 
 @asynccontextmanager
-async def _paused(sandbox: Sandbox) -> AsyncIterator[None]:
+async def standing(sandbox: Sandbox) -> AsyncIterator[None]:
+    """The sandbox stands still meanwhile. It runs on afterwards, unless it was removed."""
     driver = sandbox.parts.driver
     await driver.pause(sandbox.id)
     try:
         yield
     finally:
-        await asyncio.shield(driver.resume(sandbox.id))
+        if sandbox.running:
+            await asyncio.shield(driver.resume(sandbox.id))
 
 
 async def _note_base(sandbox: Sandbox, id: str) -> None:
@@ -85,7 +90,7 @@ def running(sandbox: Sandbox) -> Record:
     return sandbox.record
 
 
-# --- stand still - -----------------------------------------------------------------------------------------
+# --- stand still -----------------------------------------------------------------------------------------------------
 
 
 async def freeze(sandbox: Sandbox) -> Observed:

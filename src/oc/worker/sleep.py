@@ -9,13 +9,15 @@ from oc.worker.sandbox import Sandbox
 
 
 async def hibernate(sandbox: Sandbox, id: str) -> Artifact:
-    """Saves the sandbox and releases all that it held here."""
+    """Saves the sandbox and releases all that it held here. Nothing happens in it after what was saved."""
     parts = sandbox.parts
     if await threads.call(parts.shelf.knows, id):
-        artifact = await threads.call(parts.shelf.record, id)
-    else:
-        await saves.thaw(sandbox)
-        artifact = await saves.save(sandbox, saves.running(sandbox), id, memory=True)
-    await deeds.remove(sandbox)
+        await deeds.remove(sandbox)
+        return await threads.call(parts.shelf.record, id)
+    await saves.thaw(sandbox)
+    record = saves.running(sandbox)
+    async with saves.standing(sandbox):
+        artifact = await saves.save(sandbox, record, id, memory=True, stands=True)
+        await deeds.remove(sandbox)
     parts.storing.nudge()
     return artifact
