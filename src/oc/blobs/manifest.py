@@ -26,7 +26,6 @@ class FileMap(msgspec.Struct, frozen=True):
 
 class Manifest(msgspec.Struct, frozen=True):
     files: dict[str, FileMap]
-    stored_bytes: int = 0  # compressed size of the chunks that this artifact alone added
     version: int = 1
 
     def digests(self) -> set[bytes]:

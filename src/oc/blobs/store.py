@@ -67,7 +67,7 @@ class BlobStore:
                 old = known.files.get(file) if known else None
                 here = base.files.get(file) if base and old else None
                 maps[file] = await (packer.pack_moving(path) if file in packed else packer.pack(path, old, here))
-            await self._objects.put(manifest_key(name), pack(Manifest(maps, packer.stored)))
+            await self._objects.put(manifest_key(name), pack(Manifest(maps)))
         return Put(sum(each.plain for each in maps.values()), packer.stored)
 
     @asynccontextmanager
@@ -137,12 +137,16 @@ class BlobStore:
         return found
 
     async def _find(self, name: str) -> Manifest | None:
+        return await self._read(manifest_key(name))
+
+    async def _read(self, key: str) -> Manifest | None:
+        """None when there is no such object. Raises BlobCorrupt."""
         try:
-            return unpack(await self._objects.get(manifest_key(name)))
+            return unpack(await self._objects.get(key))
         except BlobMissing:
             return None
         except ValueError as error:
-            raise BlobCorrupt(f"artifact {name} in the blob store: {error}") from error
+            raise BlobCorrupt(f"{key} in the blob store: {error}") from error
 
     async def delete(self, name: str) -> None:
         """The artifact is gone at once, its chunks with a later sweep. One that is not there is fine."""
@@ -156,7 +160,8 @@ class BlobStore:
 
         Chunks are listed first, then the manifests: what became named in between is kept. A writer relies on a chunk
         only while it is younger than half of `keep_s`, and sends an older one again, which makes it young: its age is
-        asked for once more right before it goes.
+        asked for once more right before it goes. Raises BlobCorrupt, before anything is deleted, when a manifest cannot
+        be read: what it names is not known.
         """
         old = [found async for found in self._objects.under("chunks") if found.age_s > keep_s]
         named = await self._named(keep_s)
@@ -177,10 +182,8 @@ class BlobStore:
                 if prefix == "pending" and found.age_s > keep_s:
                     await self._objects.delete(found.key)
                     continue
-                try:
-                    named |= unpack(await self._objects.get(found.key)).digests()
-                except BlobMissing:
-                    continue  # deleted since it was listed
+                if manifest := await self._read(found.key):  # or it was deleted since it was listed
+                    named |= manifest.digests()
         return named
 
 

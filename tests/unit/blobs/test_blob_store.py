@@ -150,6 +150,16 @@ def test_sweep_takes_what_nothing_names_and_no_more(store: BlobStore, disk: Path
     assert fetched(store, "two", tmp_path / "out") == {"disk": other.read_bytes()}
 
 
+def test_sweep_takes_nothing_while_a_manifest_cannot_be_read(objects: Faulty, store: BlobStore, disk: Path) -> None:
+    asyncio.run(store.put("one", {"disk": disk}))
+    manifest = asyncio.run(objects.get("manifests/one"))
+    asyncio.run(objects.put("manifests/one", b"damaged"))
+    with pytest.raises(BlobCorrupt):
+        asyncio.run(store.sweep(keep_s=-1))
+    asyncio.run(objects.put("manifests/one", manifest))
+    assert asyncio.run(store.sweep(keep_s=-1)) == 0
+
+
 def test_sweep_spares_the_base_of_a_put_that_goes_on(store: BlobStore, disk: Path, tmp_path: Path) -> None:
     """Its base is deleted and everything swept in the middle of the put: what the put relies on is still there."""
 
