@@ -36,7 +36,7 @@ class Storing:
         self._shelf, self._blobs, self._templates, self._keep_bytes = shelf, blobs, templates, keep_bytes
         self._known: set[str] = set()  # templates that the blob store has
         self._wake = asyncio.Event()
-        self._fetches: dict[str, asyncio.Task[Contents]] = {}
+        self._fetches: dict[str, asyncio.Task[None]] = {}
         self._in_use: dict[str, int] = {}
         self._dropping = asyncio.Lock()  # nobody begins to use what is being dropped
 
@@ -117,7 +117,8 @@ class Storing:
             return None
         if name.startswith(TEMPLATE):
             return await self._template(name)
-        return Base(name, self._shelf.files(name) if self._shelf.has(name) else {})
+        here = await threads.call(self._shelf.has, name)
+        return Base(name, await threads.call(self._shelf.files, name) if here else {})
 
     async def _template(self, name: str) -> Base | None:
         """Stored with the first sandbox made from it that is saved, so that of the others only what is new is read."""
@@ -165,10 +166,10 @@ class Storing:
             task.add_done_callback(lambda _: self._fetches.pop(id, None))
         await asyncio.shield(task)
 
-    async def _bring(self, id: str) -> Contents:
+    async def _bring(self, id: str) -> None:
         into = await threads.call(self._shelf.begin, id)
         try:
-            plain = await self._blobs.fetch(id, into, bases=self._bases())
+            plain = await self._blobs.fetch(id, into, bases=await threads.call(self._bases))
             contents = await threads.call(_contents, into / TRAVELS)
             async with self._dropping:
                 await threads.call(self._shelf.commit, id, contents, self._record(id, contents, plain))
@@ -178,7 +179,6 @@ class Storing:
         except BaseException:
             await threads.call(self._shelf.abandon, id)
             raise
-        return contents
 
     def _record(self, id: str, contents: Contents, plain: int) -> Artifact:
         """As it was before it was dropped, or what can be known of one that was saved elsewhere."""
