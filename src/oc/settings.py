@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from oc.model.errors import BadRequest
 
@@ -39,6 +41,20 @@ def _listen(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError("must be HOST:PORT")
+    return text
+
+
+def _public_url(text: str) -> str:
+    parts = urlsplit(text)
+    plain = parts.path in ("", "/") and not parts.query and not parts.fragment and "@" not in parts.netloc
+    if text and not (parts.scheme in ("http", "https") and parts.hostname and plain):
+        raise ValueError("must be http://HOST[:PORT] or https://HOST[:PORT]")
+    return text.rstrip("/")
+
+
+def _domain(text: str) -> str:
+    if not re.fullmatch(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
+        raise ValueError("must be a host name in lower case, such as preview.example.com")
     return text
 
 
@@ -73,7 +89,10 @@ class Settings:
     instance: str = _setting(
         "oc", _instance, "Begins the names of all that is made on the host; one for each worker there."
     )
-    domain: str = _setting("localhost", str, "Parent domain of preview URLs.")
+    public_url: str = _setting(
+        "", _public_url, "How people reach this server, as https://oc.example.com; empty: http://LISTEN."
+    )
+    domain: str = _setting("localhost", _domain, "Parent domain of preview URLs: SANDBOX-pPORT.DOMAIN.")
     region: str = _setting("local", str, "What the API calls this host's region.")
     runtime: str = _setting(
         "auto", _runtime, "What isolates sandboxes: auto, gvisor (or fake: no isolation, for tests)."
@@ -102,11 +121,22 @@ class Settings:
     )
     freeze_seconds: int = _setting(600, _natural, "How long a hibernated sandbox stays in memory before it is stored.")
     bin_dir: Path = _setting(Path("/usr/local/bin"), Path, "Where `oc-host up` links the commands.")
+    oidc_issuer: str = _setting("", str, "OpenID Connect provider that people sign in with; empty: none.")
+    oidc_client_id: str = _setting("", str, "This server's name at that provider.")
+    oidc_client_secret: str = _setting("", str, "Its secret there; better set by OC_OIDC_CLIENT_SECRET than by a flag.")
+    oidc_domains: str = _setting(
+        "", str, "E-mail domains, separated by commas, whose people may join by OpenID Connect without an invitation."
+    )
     log_level: str = _setting("info", str, "debug, info, warning or error.")
 
     @property
     def worker_socket(self) -> Path:
         return self.run_dir / "worker.sock"
+
+    @property
+    def tunnel_socket(self) -> Path:
+        """Where the worker lets the server through to ports in sandboxes."""
+        return self.run_dir / "tunnels.sock"
 
     @property
     def database(self) -> Path:

@@ -13,6 +13,13 @@ Texts = dict[str, str]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
+class PreviewAuth(msgspec.Struct, frozen=True):
+    """Contract 2.1.1; `server.wishes` says what is wrong."""
+
+    scheme: Annotated[str, Meta(description="bearer")] = "bearer"
+    token: Annotated[str, Meta(description="At least 16 characters; empty or auto: a new one")] = ""
+
+
 class CreateSandbox(msgspec.Struct, frozen=True, rename="camel"):
     """Contract 2.1.1. What is not named here is ignored; `server.wishes` refuses what cannot be."""
 
@@ -28,7 +35,7 @@ class CreateSandbox(msgspec.Struct, frozen=True, rename="camel"):
     secret_store: str | None = None
     image: Any = None
     snapshot: Any = None
-    preview_auth: Any = None
+    preview_auth: PreviewAuth | None = None
     webhooks: Any = None
     network_enabled: bool | None = None
 
@@ -51,6 +58,7 @@ class SandboxAnswer(msgspec.Struct, frozen=True, rename="camel"):
     region: str
     worker_id: str = field(name="workerID")
     sandbox_domain: str
+    preview_auth_token: Annotated[str, Meta(description="Shown once, when it is made")] | None = None
     hibernated_at: Time | None = None
     from_checkpoint_id: Annotated[str, Meta(description="What it is a fork of")] | None = None
     patch_error: Annotated[str, Meta(description="Why its last patch failed")] | None = None
@@ -231,6 +239,55 @@ class Killed(msgspec.Struct, frozen=True):
     """Never empty: the reference command line decodes an object (contract 9.3)."""
 
     ok: bool
+
+
+class CreateTerminal(msgspec.Struct, frozen=True):
+    """Contract 2.8; `cwd`, `user` and `envs` are ours. Only described here: the worker reads and checks it."""
+
+    cols: Annotated[int, Meta(ge=1, le=1000)] = 80
+    rows: Annotated[int, Meta(ge=1, le=1000)] = 24
+    shell: Annotated[str, Meta(description="Absolute path; /bin/bash or else /bin/sh when absent")] | None = None
+    cwd: str | None = None
+    user: str | None = None
+    envs: Texts | None = None
+
+
+class TerminalSession(msgspec.Struct, frozen=True):
+    session_id: str = field(name="sessionID")
+    sandbox_id: str = field(name="sandboxID")
+
+
+class TerminalSize(msgspec.Struct, frozen=True):
+    cols: Annotated[int, Meta(ge=1, le=1000)]
+    rows: Annotated[int, Meta(ge=1, le=1000)]
+
+
+class CreatePreview(msgspec.Struct, frozen=True, rename="camel"):
+    """Contract 2.9.1."""
+
+    port: Annotated[int, Meta(description="1 to 65535")]
+    domain: Annotated[str, Meta(description="A host name of your own that leads here")] | None = None
+    auth_config: Annotated[dict[str, Any], Meta(description="Kept and given back; see previewAuth")] | None = None
+
+
+class PreviewAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """Contract 2.9.1; `url` is ours."""
+
+    id: str
+    sandbox_id: str
+    org_id: str
+    hostname: str
+    port: int
+    ssl_status: str
+    auth_config: dict[str, Any]
+    created_at: Time
+    url: Annotated[str, Meta(description="What to open in a browser")]
+    custom_hostname: str | None = None
+
+
+class PreviewToken(msgspec.Struct, frozen=True, rename="camel"):
+    preview_auth_token: Annotated[str, Meta(description="Shown once; the former one is dead")]
+    scheme: str = "bearer"
 
 
 class FileEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

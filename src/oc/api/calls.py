@@ -57,6 +57,8 @@ class Call:
 SANDBOX = "/sandboxes/{id}"
 EXEC = f"{SANDBOX}/exec"
 FILES = f"{SANDBOX}/files"
+PTY = f"{SANDBOX}/pty"
+PREVIEW = f"{SANDBOX}/preview"
 CHECKPOINTS = f"{SANDBOX}/checkpoints"
 CHECKPOINT = "/sandboxes/checkpoints/{checkpoint}"
 PATCHES = f"{CHECKPOINT}/patches"
@@ -124,6 +126,23 @@ CALLS: tuple[Call, ...] = (
          {200: bodies.Killed}, SEND, bodies.Kill, kind=Kind.RELAY),
     Call("execAttach", "GET", f"{EXEC}/{{session}}", "Attach to a session (WebSocket)",
          {101: None}, (400, *USE), kind=Kind.CHANNEL),
+    Call("ptyCreate", "POST", PTY, "Start a shell on a terminal of its own, to attach to",
+         {201: bodies.TerminalSession}, SEND, bodies.CreateTerminal, kind=Kind.RELAY),
+    Call("ptyResize", "POST", f"{PTY}/{{session}}/resize", "Tell a terminal its new size",
+         {200: None}, SEND, bodies.TerminalSize, kind=Kind.RELAY),
+    Call("ptyDelete", "DELETE", f"{PTY}/{{session}}", "End a terminal's shell and forget it",
+         {204: None}, USE, kind=Kind.RELAY),
+    Call("ptyAttach", "GET", f"{PTY}/{{session}}", "Attach to a terminal (WebSocket)",
+         {101: None}, (400, *USE), kind=Kind.CHANNEL),
+    Call("createPreview", "POST", PREVIEW, "List a port of a sandbox as a preview URL, or give it a domain of your own",
+         {201: bodies.PreviewAnswer, 200: bodies.PreviewAnswer}, (400, 401, 404, 409, 410, 413, 503),
+         bodies.CreatePreview),
+    Call("listPreviews", "GET", PREVIEW, "List the preview URLs of a sandbox",
+         {200: list[bodies.PreviewAnswer]}, (401, 404)),
+    Call("rotatePreviewToken", "POST", f"{PREVIEW}/rotate", "Let previews in with a new token only",
+         {200: bodies.PreviewToken}, (401, 404, 410)),
+    Call("deletePreview", "DELETE", f"{PREVIEW}/{{port}}", "Take a preview URL off the list",
+         {204: None}, (400, 401, 404)),
     Call("readFile", "GET", FILES, "Read a file",
          {200: Raw.BYTES}, (400, *USE), query=(FILE,), kind=Kind.RELAY),
     Call("writeFile", "PUT", FILES, "Write a file and the directories above it",

@@ -12,8 +12,9 @@ from oc.settings import Settings
 def run(settings: Settings, _: Namespace) -> int:
     part.enter(settings, "server", settings.server_uid)
     from oc.server import main  # its libraries are loaded without root's powers
+    from oc.web.app import web
 
-    main.run(settings)
+    main.run(settings, web)
     return 0
 
 

@@ -40,7 +40,8 @@ class Door:
         caller = await self._caller(key) if API_KEY.fullmatch(key) else None
         if caller is None:
             raise Unauthorized("invalid API key", hint=HINT)
-        self._used[caller.key_id] = now()
+        if caller.key_id is not None:
+            self._used[caller.key_id] = now()
         return caller
 
     def take_used(self) -> dict[str, int]:

@@ -11,4 +11,4 @@ from oc.store.accounts import Caller
 
 
 async def who_am_i(_: Request, caller: Caller) -> Response:
-    return answers.json(Identity(org_id=caller.org_id, org_name=caller.org_name))
+    return answers.json(Identity(caller.org_id, caller.org_name, caller.user_id, caller.email))

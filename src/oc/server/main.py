@@ -14,7 +14,7 @@ import uvloop
 
 from oc.model.errors import Failed
 from oc.server import log as logs
-from oc.server.app import application
+from oc.server.app import Web, application
 from oc.server.channel import MAX_MESSAGE
 from oc.server.plane import Plane, plane
 from oc.settings import Settings
@@ -39,9 +39,9 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-def configuration(plane: Plane) -> uvicorn.Config:
+def configuration(plane: Plane, web: Web | None = None) -> uvicorn.Config:
     return uvicorn.Config(
-        application(plane),
+        application(plane, web),
         http="httptools",
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE,
@@ -72,15 +72,15 @@ def listener(listen: str) -> socket.socket:
     return made
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, web: Web | None = None) -> None:
     listening = listener(settings.listen)
     async with plane(settings) as made:
         log.info("listening", address=settings.listen)
-        await Server(configuration(made)).serve([listening])
+        await Server(configuration(made, web)).serve([listening])
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, web: Web | None = None) -> None:
     """Returns after SIGTERM or SIGINT. Raises Failed when the address or the database cannot be had."""
     logs.configure(settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings))
+        runner.run(serve(settings, web))

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import Protocol
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from oc.api.calls import CALLS, Call, Kind
+from oc.api.calls import CALLS, PREFIX, Call, Kind
 from oc.model.errors import BadRequest
-from oc.server.auth import Door
 from oc.server.channel import Channel
 from oc.server.relay import Relay
 from oc.store.accounts import Caller
 
 Handler = Callable[[Request, Caller], Awaitable[ASGIApp]]
+OLD_PTY = "/sandboxes/{id}/pty/{session}"  # the published Python client leaves the prefix out (contract 3.2)
+
+
+class Admit(Protocol):
+    async def admit(self, connection: HTTPConnection) -> Caller:
+        """Whose request it is. Raises Unauthorized, and Forbidden."""
+        ...
 
 
 class Endpoint:
     """One call over HTTP."""
 
-    def __init__(self, call: Call, handler: Handler, door: Door) -> None:
+    def __init__(self, call: Call, handler: Handler, door: Admit) -> None:
         self._call = call
         self._handler = handler
         self._door = door
@@ -41,7 +48,7 @@ class Endpoint:
 class Upgrade:
     """One call over a WebSocket."""
 
-    def __init__(self, call: Call, channel: Channel, door: Door) -> None:
+    def __init__(self, call: Call, channel: Channel, door: Admit) -> None:
         self._call = call
         self._channel = channel
         self._door = door
@@ -70,15 +77,19 @@ class Resource:
         await endpoint(scope, receive, send)
 
 
-def routes(handlers: Mapping[str, Handler], relay: Relay, channel: Channel, door: Door) -> list[BaseRoute]:
+def routes(
+    handlers: Mapping[str, Handler], relay: Relay, channel: Channel, door: Admit, prefix: str = PREFIX
+) -> list[BaseRoute]:
     """`handlers` by name of call, for those that the control plane answers itself."""
     paths: dict[str, dict[str, ASGIApp]] = {}
     upgrades: list[BaseRoute] = []
     for call in CALLS:
         handler = handlers[call.name] if call.kind is Kind.OWN else _passing(call, relay)
-        paths.setdefault(call.route, {})[call.method] = Endpoint(call, handler, door)
+        paths.setdefault(prefix + call.path, {})[call.method] = Endpoint(call, handler, door)
         if call.kind is Kind.CHANNEL:
-            upgrades.append(WebSocketRoute(call.route, Upgrade(call, channel, door)))
+            upgrades.append(WebSocketRoute(prefix + call.path, Upgrade(call, channel, door)))
+            if call.path == OLD_PTY and prefix == PREFIX:
+                upgrades.append(WebSocketRoute(OLD_PTY, Upgrade(call, channel, door)))
     resources = [Route(path, Resource(endpoints)) for path, endpoints in paths.items()]
     return [*resources, *upgrades]
 

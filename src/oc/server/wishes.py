@@ -25,7 +25,6 @@ MAX_METADATA = 16 << 10
 NOT_YET = {
     "image": "images built from a manifest are not available yet",
     "snapshot": "snapshots are not available yet",
-    "preview_auth": "previewAuth is not available yet: previews are not",
     "webhooks": "webhooks are not available yet",
 }
 

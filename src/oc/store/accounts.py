@@ -19,11 +19,13 @@ class Organization(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks: a key and its organization."""
+    """Who asks, and for which organization: a key, which may be a person's, or a person who is signed in."""
 
-    key_id: str
     org_id: str
     org_name: str
+    key_id: str | None = None
+    user_id: str | None = None
+    email: str | None = None
 
 
 class Key(msgspec.Struct, frozen=True):

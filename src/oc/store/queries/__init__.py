@@ -1,4 +1,6 @@
-"""Reads `queries.sql`: each statement has a name and a description."""
+"""Every statement of the control plane, in one file a noun. `-- name --` begins one, comments after it describe it;
+`:name` is a parameter; `(:name)` takes a list.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,16 @@ _COMMENT = re.compile(r"^--.*\n", re.MULTILINE)
 
 
 def load() -> dict[str, str]:
-    text = files("oc.store").joinpath("queries.sql").read_text("utf-8")
-    _, *parts = _NAME.split(text)
-    return {name: _COMMENT.sub("", sql).strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)}
+    """Raises ValueError when two statements have one name."""
+    found: dict[str, str] = {}
+    for file in files(__name__).iterdir():
+        if file.name.endswith(".sql"):
+            _, *parts = _NAME.split(file.read_text("utf-8"))
+            for name, sql in zip(parts[::2], parts[1::2], strict=True):
+                if name in found:
+                    raise ValueError(f"two statements are called {name}")
+                found[name] = _COMMENT.sub("", sql).strip()
+    return found
 
 
 QUERIES = load()

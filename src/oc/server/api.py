@@ -1,0 +1,94 @@
+"""The calls of the API (`oc.api.calls`) and who answers each; to be put behind a door."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from oc.api.calls import PREFIX
+from oc.server.channel import Channel
+from oc.server.checkpoints import CheckpointCalls
+from oc.server.forks import ForkCalls
+from oc.server.gate import Gate
+from oc.server.identity import who_am_i
+from oc.server.making import Making
+from oc.server.patches import PatchCalls
+from oc.server.plane import Plane
+from oc.server.power import PowerCalls
+from oc.server.previews import PreviewCalls
+from oc.server.relay import Relay
+from oc.server.routes import Admit, Handler, routes
+from oc.server.sandboxes import SandboxCalls
+
+
+class Api:
+    def __init__(self, plane: Plane) -> None:
+        self.gate = Gate(plane.store.sandboxes, plane.changes, plane.sleep, plane.restores)
+        self.relay = Relay(plane.worker, self.gate, plane.activity)
+        self.channel = Channel(plane.worker, self.gate, plane.activity)
+        self.handlers = _handlers(plane, self.gate)
+
+    def routes(self, door: Admit, prefix: str = PREFIX) -> list[BaseRoute]:
+        """`door` says whose a request is, and refuses it when it is nobody's."""
+        return routes(self.handlers, self.relay, self.channel, door, prefix)
+
+
+def _handlers(plane: Plane, gate: Gate) -> dict[str, Handler]:
+    """By name of call, of those that the control plane answers itself."""
+    making = Making(plane.store, plane.lifecycle)
+    return {
+        "whoAmI": who_am_i,
+        **_of_sandboxes(plane, gate, making),
+        **_of_power(plane, gate),
+        **_of_checkpoints(plane, gate, making),
+        **_of_previews(plane, gate),
+    }
+
+
+def _of_sandboxes(plane: Plane, gate: Gate, making: Making) -> dict[str, Handler]:
+    calls = SandboxCalls(plane.settings, plane.store, plane.worker, plane.lifecycle, gate, plane.activity, making)
+    return {
+        "createSandbox": calls.create,
+        "listSandboxes": calls.list,
+        "getSandbox": calls.get,
+        "killSandbox": calls.kill,
+        "setTimeout": calls.set_timeout,
+    }
+
+
+def _of_power(plane: Plane, gate: Gate) -> dict[str, Handler]:
+    sandboxes = plane.store.sandboxes
+    calls = PowerCalls(plane.settings, sandboxes, plane.worker, plane.changes, plane.sleep, gate, plane.activity)
+    return {
+        "hibernateSandbox": calls.hibernate,
+        "wakeSandbox": calls.wake,
+        "rebootSandbox": calls.reboot,
+        "powerCycleSandbox": calls.reboot,
+    }
+
+
+def _of_checkpoints(plane: Plane, gate: Gate, making: Making) -> dict[str, Handler]:
+    calls = CheckpointCalls(plane.store, plane.checkpointing, plane.restores, gate, plane.activity)
+    forks = ForkCalls(plane.settings, plane.store, plane.worker, plane.checkpointing, making)
+    patches = PatchCalls(plane.store, plane.checkpointing)
+    return {
+        "createCheckpoint": calls.create,
+        "listCheckpoints": calls.list,
+        "deleteCheckpoint": calls.delete,
+        "restoreCheckpoint": calls.restore,
+        "publishCheckpoint": calls.publishing(True),
+        "unpublishCheckpoint": calls.publishing(False),
+        "forkCheckpoint": forks.fork,
+        "createPatch": patches.create,
+        "listPatches": patches.list,
+        "deletePatch": patches.delete,
+    }
+
+
+def _of_previews(plane: Plane, gate: Gate) -> dict[str, Handler]:
+    calls = PreviewCalls(plane.settings, plane.store, gate)
+    return {
+        "createPreview": calls.create,
+        "listPreviews": calls.list,
+        "rotatePreviewToken": calls.rotate,
+        "deletePreview": calls.delete,
+    }
