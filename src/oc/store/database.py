@@ -44,6 +44,7 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, thread: ThreadPoolExecutor) -> None:
         self._connection = connection
         self._thread = thread
+        self.version = 0  # another one whenever something has been written: what was read before may be out of date
 
     @classmethod
     async def open(cls, path: Path) -> Database:
@@ -87,6 +88,7 @@ class Database:
         try:
             result = work(Session(self._connection))
             self._connection.execute("COMMIT")
+            self.version = self._connection.total_changes
         except BaseException:
             if self._connection.in_transaction:  # SQLite rolls back by itself when the disk is full
                 self._connection.execute("ROLLBACK")

@@ -16,6 +16,7 @@ from oc.model.sandbox import TRANSITIONS, Image, Origin, Size, Status
 from oc.store.artifacts import discard
 from oc.store.database import Database, Session
 from oc.store.events import record
+from oc.store.recent import Recent
 
 ACTIVE = (Status.PENDING, Status.RUNNING)  # what counts against an organization's limit
 ENDS = {Status.ERROR: "sandbox.failed", Status.STOPPED: "sandbox.stopped"}
@@ -39,6 +40,7 @@ class Wish(msgspec.Struct, frozen=True):
     timeout_s: int  # without traffic; 0: never
     origin: Origin = Image()  # what its last start was from
     from_checkpoint: str | None = None  # that it is a fork of
+    preview_hash: str | None = None  # SHA-256 of the token that its previews ask for; none: open
 
 
 class Sandbox(msgspec.Struct, frozen=True):
@@ -63,10 +65,15 @@ class Sandbox(msgspec.Struct, frozen=True):
     restore_error: str | None = None
     memory_kills: int = 0
 
+    @property
+    def preview_hash(self) -> str | None:
+        return self.wish.preview_hash
+
 
 class Sandboxes:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._recent = Recent(database, self.get)
 
     async def add(self, org_id: str, wishes: Sequence[Wish], most: int, key: str | None = None) -> list[Sandbox]:
         """Records pending sandboxes, all or none; `key`: the Idempotency-Key that they are asked for with.
@@ -85,6 +92,10 @@ class Sandboxes:
     async def get(self, id: str) -> Sandbox | None:
         rows = found(await self._database.read("sandbox", id=id))
         return rows[0] if rows else None
+
+    async def glance(self, id: str) -> Sandbox | None:
+        """The same, for who asks again and again."""
+        return await self._recent.get(id)
 
     async def of_organization(self, org_id: str, statuses: Collection[Status], most: int) -> list[Sandbox]:
         """Newest first."""
@@ -111,6 +122,12 @@ class Sandboxes:
     async def set_timeout(self, id: str, timeout_s: int) -> bool:
         """False: it does not run any more."""
         return await self._database.run(lambda session: session.change("set_timeout", id=id, timeout_s=timeout_s) > 0)
+
+    async def set_preview_hash(self, id: str, hash: str) -> bool:
+        """The former token is dead from now on, also after a power cut. False: the sandbox has ended."""
+        return await self._database.run(
+            lambda session: session.change("set_preview_hash", id=id, hash=hash) > 0, durable=True
+        )
 
     async def note_memory_kills(self, id: str, number: int) -> None:
         """How many processes have been killed in it, so that it did not run out of memory."""
@@ -139,8 +156,10 @@ def move(session: Session, query: str, id: str, target: Status, type: str, **par
 
 
 def _end(id: str, status: Status, reason: str, session: Session) -> Sandbox | None:
-    """What it could be woken from has had its time."""
+    """What it could be woken from has had its time, and so have its preview URLs (contract 2.9.2)."""
     ended = move(session, "end_sandbox", id, status, ENDS[status], status=status, reason=reason)
+    if ended is not None:
+        session.change("delete_previews_of_sandbox", sandbox_id=id)
     if ended is not None and ended.hibernation is not None:
         discard(session, ended.hibernation, id)
     return ended
@@ -174,6 +193,7 @@ def _columns(wish: Wish) -> dict[str, Any]:
         "timeout_s": wish.timeout_s,
         "origin": msgspec.json.encode(wish.origin).decode(),
         "from_checkpoint": wish.from_checkpoint,
+        "preview_hash": wish.preview_hash,
     }
 
 
@@ -190,6 +210,7 @@ def _sandbox(row: dict[str, Any]) -> Sandbox:
         timeout_s=row["timeout_s"],
         origin=msgspec.json.decode(row["origin"], type=Origin),
         from_checkpoint=row["from_checkpoint"],
+        preview_hash=row["preview_hash"],
     )
     rest = {name: row[name] for name in Sandbox.__struct_fields__ if name in row}
     made = {

@@ -13,6 +13,7 @@ from oc.store.hibernations import Hibernations
 from oc.store.idempotency import Idempotency
 from oc.store.patches import Patches
 from oc.store.sandboxes import Sandboxes
+from oc.store.web_sessions import WebSessions
 
 
 class Store:
@@ -26,6 +27,7 @@ class Store:
         self.idempotency = Idempotency(database)
         self.patches = Patches(database)
         self.sandboxes = Sandboxes(database)
+        self.web_sessions = WebSessions(database)
 
     @classmethod
     async def open(cls, path: Path) -> Store:

@@ -40,7 +40,6 @@ CREATE TABLE web_sessions ( -- of browsers that are signed in
     org_id TEXT NOT NULL REFERENCES organizations (id), -- that is being looked at
     csrf TEXT NOT NULL,
     created_at BIGINT NOT NULL,
-    last_seen_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
 
@@ -63,8 +62,7 @@ CREATE TABLE previews (
     org_id TEXT NOT NULL REFERENCES organizations (id),
     sandbox_id TEXT NOT NULL REFERENCES sandboxes (id),
     port BIGINT NOT NULL,
-    hostname TEXT NOT NULL UNIQUE,
-    custom_hostname TEXT UNIQUE,
+    custom_hostname TEXT UNIQUE, -- in lower case; the other one is made of sandbox, port and the setting `domain`
     auth_config TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     UNIQUE (sandbox_id, port)
