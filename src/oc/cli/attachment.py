@@ -13,10 +13,8 @@ import struct
 import time
 
 from oc.cli import websocket
-from oc.cli.api import path
 from oc.cli.errors import TRANSIENT, ApiError, CliError, Unreachable
 from oc.cli.frames import NORMAL, PING, Closed
-from oc.cli.patience import Patience
 from oc.cli.transcript import CHANNELS, Transcript
 
 TYPE_CHECKING = False
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from oc.cli.api import Api
+    from oc.cli.patience import Patience
     from oc.cli.stdin import Input
     from oc.cli.websocket import WebSocket
 
@@ -42,20 +41,16 @@ class SessionEnded(CliError):  # noqa: N818 - what has happened, not a fault
     exit_code = 255
 
 
-def again(sandbox: str, session: str) -> str:
-    return f"the command may still be running; watch it with: oc exec attach {sandbox} {session}"
-
-
 class Attachment:
-    """`whole`: we are there from the first byte on, so none may be missing."""
+    """`target` is the session's path. `whole`: we are there from the first byte on, so none may be missing."""
 
-    def __init__(self, api: Api, sandbox: str, session: str, *, input: Input, whole: bool) -> None:
+    def __init__(self, api: Api, target: str, patience: Patience, *, input: Input, whole: bool) -> None:
         self._api = api
         reader = os.urandom(8).hex()  # names our place in the output over all our connections
-        self._target = f"{path('sandboxes', sandbox, 'exec', session)}?reader={reader}&acks=1&offset="
+        self._target = f"{target}?reader={reader}&acks=1&offset="
         self._input = input
         self._transcript = Transcript(whole=whole)
-        self._patience = Patience(api.origin.url, again(sandbox, session))
+        self._patience = patience
         self._placed = False  # whether this connection has said where it begins
         self._resumable = True
         self._kind = 0
@@ -75,7 +70,11 @@ class Attachment:
                     raise self._patience.exhausted(loss) from loss
                 if time.monotonic() - started > STEADY_S:
                     self._patience.renew()
-                self._patience.wait(loss)
+                self._pause(loss)
+
+    def _pause(self, loss: Exception) -> None:
+        """Before the next attempt. Raises CliError when there have been enough of them."""
+        self._patience.wait(loss)
 
     def _connect(self) -> WebSocket:
         self._placed = False
@@ -114,12 +113,17 @@ class Attachment:
         if self._placed and self._input.wanted:
             reading.append(self._input.descriptor)
         writing = [connection] if connection.sending else []
-        timeout_s = 0 if connection.buffered else ACK_S if self._owed else IDLE_S
+        timeout_s = 0 if connection.buffered else self._longest_s
         readable, writable, _ = select.select(reading, writing, [], timeout_s)
         if self._input.descriptor in readable:
             self._input.read()
         if timeout_s and not readable and not writable:
             self._idle(connection)
+
+    @property
+    def _longest_s(self) -> float:
+        """How long nothing need be done if nothing comes."""
+        return ACK_S if self._owed else IDLE_S
 
     def _idle(self, connection: WebSocket) -> None:
         if self._owed:

@@ -13,13 +13,15 @@ FIRST_S, LONGEST_S = 0.05, 2.0
 
 
 class Patience:
-    """`hint` says what the user can do when it has run out."""
+    """`hint` says what the user can do when it has run out. `noted`: the user was told of the loss."""
+
+    quiet_s = QUIET_S
 
     def __init__(self, server: str, hint: str, total_s: float = TOTAL_S) -> None:
         self._server = server
         self._hint = hint
         self._total_s = total_s
-        self._noted = False
+        self.noted = False
         self.renew()
 
     def renew(self) -> None:
@@ -28,9 +30,15 @@ class Patience:
         self._pause_s = FIRST_S
 
     def connected(self) -> None:
-        if self._noted:
-            output.note("connected again")
-        self._noted = False
+        if self.noted:
+            self.say("connected again")
+        self.noted = False
+
+    def say(self, text: str) -> None:
+        output.note(text)
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def exhausted(self, failure: Exception) -> CliError:
         return CliError(f"lost the connection to {self._server}: {failure}", hint=self._hint)
@@ -42,8 +50,8 @@ class Patience:
         away_s = now - self._lost_at
         if away_s + self._pause_s > self._total_s:
             raise self.exhausted(failure) from failure
-        if away_s > QUIET_S and not self._noted:
-            output.note(f"lost the connection to {self._server}, trying again for {self._total_s:.0f} s: {failure}")
-            self._noted = True
-        time.sleep(self._pause_s)
+        if away_s > self.quiet_s and not self.noted:
+            self.say(f"lost the connection to {self._server}, trying again for {self._total_s:.0f} s: {failure}")
+            self.noted = True
+        self.pause(self._pause_s)
         self._pause_s = min(2 * self._pause_s, LONGEST_S)

@@ -42,8 +42,12 @@ class Input:
             if error.errno != errno.EIO:  # a terminal that has gone away
                 raise CliError(f"cannot read standard input: {error.strerror}") from error
             data = b""
-        self._held += data
         self._ended = not data
+        self._held += self.kept(data)
+
+    def kept(self, data: bytes) -> bytes:
+        """What of the input is for the process; b"" is its end."""
+        return data
 
     def rewind(self, taken: int | None) -> None:
         """A new connection begins where the sandbox says. None: it will never say, so what is sent counts as taken.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from oc.cli import output
-from oc.cli.attachment import Attachment, again
+from oc.cli.api import path
+from oc.cli.attachment import Attachment
 from oc.cli.errors import INTERRUPTED
 from oc.cli.interrupt import Detached, Interrupts
+from oc.cli.patience import Patience
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,10 +17,16 @@ if TYPE_CHECKING:
 
 def watch(api: Api, sandbox: str, session: str, *, input: Input, whole: bool) -> int:
     """The exit code. Raises CliError, and OSError when the output cannot be written."""
+    target = path("sandboxes", sandbox, "exec", session)
+    patience = Patience(api.origin.url, again(sandbox, session))
     try:
         with Interrupts(api, sandbox, session):
-            code = Attachment(api, sandbox, session, input=input, whole=whole).run()
+            code = Attachment(api, target, patience, input=input, whole=whole).run()
     except Detached:
         output.note(again(sandbox, session))
         return INTERRUPTED
     return code & 0xFF
+
+
+def again(sandbox: str, session: str) -> str:
+    return f"the command may still be running; watch it with: oc exec attach {sandbox} {session}"

@@ -1,6 +1,7 @@
 """A session's WebSocket (contract 3.1): all that it has written so far, what it writes from now on, its stdin, its end.
 
-Our own command line asks for more with the header `X-OC-Attach: 1`, which published clients never send:
+Our own command line asks for more with the header `X-OC-Attach: 1`, and our pages, whose WebSockets have no headers of
+their own, with `?attach=1`; published clients send neither:
 `?reader=HEX&offset=N` names a place that outlives the connection; an empty `00` frame closes stdin; `05` (u64 offset of
 the next output byte, u64 bytes of stdin taken) begins the stream; `06` (u64 bytes of stdin taken) follows as stdin is
 accepted; a close with code 1000 gives the place up, any other loss keeps it for READER_GRACE_S. With `&acks=1` the
@@ -15,8 +16,10 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from errno import ESRCH
 
 from starlette.datastructures import QueryParams
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from oc.model.errors import BadRequest, Unavailable
@@ -50,6 +53,10 @@ class Place:
     reader: str = ""
     offset: int = 0
     acks: bool = False
+
+
+def asks_for_more(websocket: WebSocket) -> bool:
+    return websocket.headers.get("x-oc-attach") == "1" or websocket.query_params.get("attach") == "1"
 
 
 def place_of(query: QueryParams) -> Place:
@@ -89,8 +96,10 @@ class Replay:
         yield from self.reach(self._end)
 
 
-class Terminal:
-    """One attached client. `serve` ends when the process or the client does."""
+class Client:
+    """One that is attached. `serve` ends when the process or the client does."""
+
+    farewell = "exec completed"
 
     def __init__(self, websocket: WebSocket, attachment: Attachment, place: Place) -> None:
         self._websocket = websocket
@@ -104,10 +113,12 @@ class Terminal:
             try:
                 completed = await self._pump()
             except (Unavailable, AgentFailed) as error:
-                await self._websocket.close(TRY_AGAIN, error.text.encode()[:REASON_BYTES].decode(errors="ignore"))
+                forgotten = isinstance(error, AgentFailed) and error.errno == ESRCH
+                reason = error.text.encode()[:REASON_BYTES].decode(errors="ignore")
+                await self._websocket.close(NORMAL if forgotten else TRY_AGAIN, reason)
             else:
                 if completed:
-                    await self._websocket.close(NORMAL, "exec completed")
+                    await self._websocket.close(NORMAL, self.farewell)
 
     async def _pump(self) -> bool:
         """True when the process has ended, False when the client has gone."""
@@ -139,11 +150,14 @@ class Terminal:
             if message["type"] == "websocket.disconnect":
                 self._attachment.keep_place = self._attachment.keep_place and message["code"] != NORMAL
                 return
-            data = message.get("bytes") or b""
-            if data[:1] == STDIN and (len(data) > 1 or self._place.extended):
-                await self._stdin.put(data[1:])
-            elif self._place.acks and data[:1] == GOT and len(data) == COUNT.size:
-                self._attachment.has_got(COUNT.unpack(data)[1])
+            await self._take(message)
+
+    async def _take(self, message: Message) -> None:
+        data = message.get("bytes") or b""
+        if data[:1] == STDIN and (len(data) > 1 or self._place.extended):
+            await self._stdin.put(data[1:])
+        elif self._place.acks and data[:1] == GOT and len(data) == COUNT.size:
+            self._attachment.has_got(COUNT.unpack(data)[1])
 
     async def _keep_alive(self) -> None:
         """Also finds out that a client has gone whose stdin is not being read."""
@@ -168,7 +182,7 @@ class Attaching:
         session = websocket.path_params["session_id"]
         if not SESSION.fullmatch(session):
             raise unknown(session)
-        place = place_of(websocket.query_params) if websocket.headers.get("x-oc-attach") == "1" else Place()
+        place = place_of(websocket.query_params) if asks_for_more(websocket) else Place()
         link = await self._links.link(websocket.path_params["id"])
         with refusals(SESSIONS):
             attachment = link.attach(session, place.reader, place.offset)
@@ -178,4 +192,4 @@ class Attaching:
                 if place.acks:
                     attachment.settle_by_hand()
                 await websocket.accept()
-                await Terminal(websocket, attachment, place).serve()
+                await Client(websocket, attachment, place).serve()

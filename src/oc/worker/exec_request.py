@@ -66,13 +66,18 @@ def parse(body: bytes) -> Command:
     command = decode(body, Command)
     if not (command.cmd or "").strip():
         raise BadRequest("cmd is required", hint='send a JSON object such as {"cmd": "ls", "args": ["-l"]}')
+    check(command)
+    return command
+
+
+def check(command: Command) -> None:
+    """What every process needs, whatever it is. Raises as `parse` does."""
     if command.cwd and not command.cwd.startswith("/"):
         raise BadRequest("cwd must be an absolute path")
     for name in command.envs or {}:
         if not name or "=" in name:
             raise BadRequest(f"envs: {name!r} cannot name a variable: it must not be empty nor contain '='")
     _check_texts(command)
-    return command
 
 
 def decode(body: bytes, kind: type[T]) -> T:

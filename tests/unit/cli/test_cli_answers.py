@@ -57,10 +57,11 @@ def test_a_key_cannot_carry_a_header() -> None:
     ],
 )
 def test_error_answers_become_words_and_exit_codes(status: int, body: bytes, text: str, code: int) -> None:
-    error = failure(status, body)
+    error = failure(status, body, "http://h:1/api")
     assert text in error.text
     assert error.exit_code == code
-    assert ("config set api-key" in error.hint) == (status == 401)
+    wanted = ("http://h:1/settings/keys", "oc config set api-key", "oc login", "oc-host keys create")
+    assert all((words in error.hint) == (status == 401) for words in wanted)
 
 
 @pytest.mark.parametrize(
