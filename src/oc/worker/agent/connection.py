@@ -23,6 +23,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._writable = asyncio.Event()
         self._writable.set()
+        self._blocked: dict[Callable[[], None], None] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
@@ -47,6 +48,9 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable.set()
+        blocked, self._blocked = self._blocked, {}
+        for push in blocked:
+            push()
 
     def post(self, stream: int, message: Message) -> None:
         """Sends a frame with the others of this turn; after the end of the connection there is nobody to send to."""
@@ -63,6 +67,14 @@ class Connection(asyncio.Protocol):
 
     async def drained(self) -> None:
         await self._writable.wait()
+
+    @property
+    def writable(self) -> bool:
+        return self._writable.is_set()
+
+    def call_when_writable(self, push: Callable[[], None]) -> None:
+        """Once; not at all when the connection is lost before."""
+        self._blocked[push] = None
 
     def abort(self, reason: str) -> None:
         self._reason = reason

@@ -40,6 +40,7 @@ from oc.wire.messages import (
 from oc.worker.agent.attachment import Attachment
 from oc.worker.agent.connection import Connection
 from oc.worker.agent.failure import PeerBroken
+from oc.worker.agent.forward import Forward, Receiver
 from oc.worker.agent.pipe import Pipe
 from oc.worker.agent.stream import Stream
 
@@ -62,7 +63,7 @@ class Link:
         self.closed = asyncio.Event()
         self._on_event = on_event
         self._connection = Connection(self._receive, self._lose)
-        self._streams: dict[int, Stream] = {}
+        self._streams: dict[int, Stream | Forward] = {}
         self._last = 0
         self._reason = ""
         self._welcomed = asyncio.Event()
@@ -148,7 +149,7 @@ class Link:
         self._streams[stream.number] = stream
         return stream
 
-    def _drop(self, stream: Stream) -> None:
+    def _drop(self, stream: Stream | Forward) -> None:
         self._streams.pop(stream.number, None)
 
     async def _all(self, stream: Stream, kind: type[M], limit: int = 1024) -> list[M]:
@@ -233,6 +234,15 @@ class Link:
     def connect(self, port: int) -> Pipe:
         """Opens TCP to a port on 127.0.0.1 inside."""
         return self._pipe(Connect(port))
+
+    def forward(self, port: int, receiver: Receiver) -> Forward:
+        """As `connect`, for many connections at once: `receiver` is called. Raises Unavailable."""
+        if self.closed.is_set():
+            raise Unavailable(self._reason)
+        self._last += 1
+        forward = self._streams[self._last] = Forward(self._last, self._connection, receiver)
+        forward.connect(port)
+        return forward
 
     def _pipe(self, message: Message) -> Pipe:
         return Pipe(self._begin(message), self._drop)
