@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 
 from oc.model.errors import Failed
-from oc.serve import link, service
+from oc.serve import link, port, service
 from oc.serve.root import person
 from oc.serve.step import progress, step
 from oc.settings import Settings
@@ -15,14 +16,19 @@ from oc.settings import Settings
 LONG_S = 120
 GREETING = '. /etc/os-release; echo "Hello from $(hostname): $PRETTY_NAME, $(uname -sr), $(whoami)"'
 NEXT = """
-OpenComputer runs at {url} (API documentation: {url}/docs). Type next:
+OpenComputer runs at {url}. Type next:
 
     ID=$(oc create --json | jq -r '.sandboxID')
     oc exec $ID -- python3 -c 'print(6 * 7)'
     oc sandbox kill $ID
 
+Dashboard: {people}/ (whoever signs up there first is its administrator); documentation of the API: {people}/docs
+`oc` for others, without root: curl -fsSL {people}/install.sh | bash{alone}
 `oc --help` lists the commands, `oc doctor` looks at this host, `make down` stops everything.
 Logs: {logs}{reboot}"""
+ALONE = '\n    The server listens on this machine only. To let others in: make up SETTINGS="--listen 0.0.0.0:8080"'
+EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not listened on
+LOOPBACK = ("127.", "::1", "localhost")
 NO_SYSTEMD = "\nThis host has no systemd: after a reboot, run `make up` again."
 
 
@@ -34,8 +40,28 @@ def say(settings: Settings, url: str) -> None:
             progress(_oc("exec", id, "--wait", "--", "sh", "-c", GREETING).strip())
         finally:
             _oc("sandbox", "kill", id)
-    reboot = "" if service.by_systemd() else NO_SYSTEMD
-    print(NEXT.format(url=url, logs=service.where_logs_are(settings), reboot=reboot))
+    print(next_steps(settings, url))
+
+
+def next_steps(settings: Settings, url: str) -> str:
+    """`url` is how this host reaches the server."""
+    return NEXT.format(
+        url=url,
+        people=_for_people(settings, url),
+        alone=ALONE if not settings.public_url and _is_alone(settings) else "",
+        logs=service.where_logs_are(settings),
+        reboot="" if service.by_systemd() else NO_SYSTEMD,
+    )
+
+
+def _for_people(settings: Settings, url: str) -> str:
+    """A server on all addresses is reached by this host's name, as far as others know that."""
+    host, number = port.address(settings.listen)
+    return settings.public_url or (f"http://{socket.gethostname()}:{number}" if host in EVERYWHERE else url)
+
+
+def _is_alone(settings: Settings) -> bool:
+    return port.address(settings.listen)[0].startswith(LOOPBACK)
 
 
 def _oc(*argv: str) -> str:

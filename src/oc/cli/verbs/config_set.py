@@ -26,8 +26,20 @@ def run(context: Context, arguments: Namespace) -> int:
         raise CliError("standard input holds no value")
     if setting == "api-url":
         _check_url(value)
+    if arguments.if_unset and (why := _kept(setting)):
+        return context.show({"kept": setting}, lambda: output.line(f"{setting} not changed: {why}"))
     config.store(SETTINGS[setting], value)
     return context.show({"updated": setting}, lambda: output.line(f"{setting} updated"))
+
+
+def _kept(setting: str) -> str:
+    """Why what is saved stays as it is; empty if it does not."""
+    values = config.read()
+    if saved := values.get(SETTINGS[setting]):
+        return "one is set already" if setting == "api-key" else f"it is {saved} already"
+    if setting == "api-url" and values.get("api_key"):  # which no other server must get to see
+        return f"the saved key is for {config.DEFAULT_URL}"
+    return ""
 
 
 def _from_stdin() -> str:
@@ -51,5 +63,6 @@ COMMAND = Command(
     run,
     Argument("KEY", help="api-key or api-url"),
     Argument("VALUE", help="the value; - reads it from standard input"),
+    Argument("--if-unset", action="store_true", help="leave alone what is saved already"),
     examples=("oc config set api-key -", "oc config set api-key osb_...", "oc config set api-url http://10.0.0.5:8080"),
 )

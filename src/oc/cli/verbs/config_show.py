@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 def run(context: Context, arguments: Namespace) -> int:
     url, key, file = context.setting("api_url"), config.masked(context.setting("api_key")), str(config.path())
     lines = (("API URL", url), ("API Key", key), ("Config file", file))
-    return context.show({"api_url": url, "api_key": key, "config_file": file}, lambda: output.fields(lines))
+    context.show({"api_url": url, "api_key": key, "config_file": file}, lambda: output.fields(lines))
+    if not key and not context.json:
+        from oc.cli.api import key_wanted
+
+        output.note(f"no API key is set: {key_wanted(url)}")
+    return 0
 
 
 COMMAND = Command(
