@@ -102,6 +102,9 @@ class Settings:
         IPv4Network("10.201.0.0/16"), _network, "Addresses of sandboxes; the first is their gateway."
     )
     server_uid: int = _setting(61184, _positive, "Numeric user that the server runs as when it is started by root.")
+    egress_uid: int = _setting(
+        61185, _positive, "Numeric user that the egress proxy runs as when it is started by root."
+    )
     pool_mb: int = _setting(
         0, _natural, "Size of the disk pool, made when data_dir cannot clone files; 0: most of what is free."
     )
@@ -127,6 +130,12 @@ class Settings:
     oidc_domains: str = _setting(
         "", str, "E-mail domains, separated by commas, whose people may join by OpenID Connect without an invitation."
     )
+    master_key: str = _setting(
+        "",
+        str,
+        "64 hex digits that secrets are encrypted with, after a comma those of former ones; empty: a file in data_dir. "
+        "Better set by OC_MASTER_KEY than by a flag.",
+    )
     log_level: str = _setting("info", str, "debug, info, warning or error.")
 
     @property
@@ -137,6 +146,20 @@ class Settings:
     def tunnel_socket(self) -> Path:
         """Where the worker lets the server through to ports in sandboxes."""
         return self.run_dir / "tunnels.sock"
+
+    @property
+    def master_key_file(self) -> Path:
+        return self.data_dir / "server" / "master-key"
+
+    @property
+    def egress_directory(self) -> Path:
+        """What governed sandboxes may send, for the proxy to read."""
+        return self.run_dir / "egress"
+
+    @property
+    def egress_events(self) -> Path:
+        """Where the proxy tells what it has refused."""
+        return self.run_dir / "egress-events.sock"
 
     @property
     def database(self) -> Path:

@@ -13,14 +13,15 @@ from tests.style.tree import ROOT
 
 SOURCES = ("src", "tests", "bench")
 PROGRAMS = Path(sys.executable).parent
-SHELL = ("scripts/agent", "scripts/down", "scripts/install-packages", "scripts/lock", "scripts/test", "scripts/up")
+SCRIPTS = ("agent", "down", "install-packages", "install.sh", "lock", "say", "test", "up", "venv")
+SHELL = (".ci/run", "src/oc/server/install.sh", *(f"scripts/{name}" for name in SCRIPTS))
 
 CHECKS: dict[str, list[str | Path]] = {
     "ruff check": [PROGRAMS / "ruff", "check", "--no-cache", *SOURCES],
     "ruff format": [PROGRAMS / "ruff", "format", "--no-cache", "--check", *SOURCES],
     "mypy": [PROGRAMS / "mypy", "--strict", "-p", "oc", "-p", "tests", "-p", "bench"],
     "import-linter": [PROGRAMS / "lint-imports", "--no-cache"],
-    "bash": ["bash", "-n", ".ci/run", "scripts/say", "scripts/venv", *SHELL],
+    "bash": ["bash", "-c", 'for script; do bash -n "$script" || exit; done', "-", *SHELL],
 }
 
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, field
 
 Texts = dict[str, str]
+PATTERNS = "Host names: exact, *.example.com, or *; empty: any"
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
@@ -18,6 +19,14 @@ class PreviewAuth(msgspec.Struct, frozen=True):
 
     scheme: Annotated[str, Meta(description="bearer")] = "bearer"
     token: Annotated[str, Meta(description="At least 16 characters; empty or auto: a new one")] = ""
+
+
+class EgressRules(msgspec.Struct, frozen=True, rename="camel"):
+    """What a sandbox may reach; ours. All that is not allowed is refused, once anything is said here."""
+
+    deny_all: Annotated[bool, Meta(description="Nothing at all")] | None = None
+    allow_hosts: Annotated[list[str], Meta(description="Host names, or *.example.com")] | None = None
+    allow_cidrs: Annotated[list[str], Meta(description="IPv4 networks, as 203.0.113.0/24")] | None = None
 
 
 class CreateSandbox(msgspec.Struct, frozen=True, rename="camel"):
@@ -37,7 +46,8 @@ class CreateSandbox(msgspec.Struct, frozen=True, rename="camel"):
     snapshot: Any = None
     preview_auth: PreviewAuth | None = None
     webhooks: Any = None
-    network_enabled: bool | None = None
+    network_enabled: Annotated[bool, Meta(description="false: as egress.denyAll")] | None = None
+    egress: EgressRules | None = None
 
 
 class SandboxAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -154,6 +164,7 @@ class Fork(msgspec.Struct, frozen=True, rename="camel"):
     metadata: Texts | None = None
     memory_mb: int | None = field(default=None, name="memoryMB")
     secret_store: str | None = None
+    egress: EgressRules | None = None
     count: Annotated[int, Meta(description="1 to 50 forks at once, all or none; the answer is an array")] | None = None
 
 
@@ -257,6 +268,16 @@ class TerminalSession(msgspec.Struct, frozen=True):
     sandbox_id: str = field(name="sandboxID")
 
 
+class Terminal(msgspec.Struct, frozen=True, rename="camel"):
+    """Ours."""
+
+    session_id: str = field(name="sessionID")
+    sandbox_id: str = field(name="sandboxID")
+    shell: str
+    started_at: Time
+    attached_clients: int
+
+
 class TerminalSize(msgspec.Struct, frozen=True):
     cols: Annotated[int, Meta(ge=1, le=1000)]
     rows: Annotated[int, Meta(ge=1, le=1000)]
@@ -288,6 +309,81 @@ class PreviewAnswer(msgspec.Struct, frozen=True, rename="camel"):
 class PreviewToken(msgspec.Struct, frozen=True, rename="camel"):
     preview_auth_token: Annotated[str, Meta(description="Shown once; the former one is dead")]
     scheme: str = "bearer"
+
+
+class CreateSecretStore(msgspec.Struct, frozen=True, rename="camel"):
+    """Contract 2.11.1."""
+
+    name: str
+    egress_allowlist: Annotated[list[str], Meta(description=PATTERNS)] | None = None
+
+
+class ChangeSecretStore(msgspec.Struct, frozen=True, rename="camel"):
+    """Contract 2.11.4: what is absent stays."""
+
+    name: str | None = None
+    egress_allowlist: Annotated[list[str], Meta(description=PATTERNS)] | None = None
+
+
+class SecretStoreAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    org_id: str
+    name: str
+    egress_allowlist: list[str]
+    created_at: Time
+    updated_at: Time
+
+
+class SetSecret(msgspec.Struct, frozen=True, rename="camel"):
+    """Contract 2.11.6."""
+
+    value: Annotated[str, Meta(description="Never given back")]
+    allowed_hosts: Annotated[list[str], Meta(description=PATTERNS)] | None = None
+
+
+class SecretWasSet(msgspec.Struct, frozen=True):
+    """All values are strings (contract 9.3)."""
+
+    name: str
+    status: str = "set"
+
+
+class SecretAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """Contract 2.11.7: without its value."""
+
+    store_id: str
+    name: str
+    allowed_hosts: list[str]
+    created_at: Time
+    updated_at: Time
+
+
+class AllowedHosts(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Contract 2.1.11."""
+
+    sandbox_id: str = field(name="sandboxID")
+    egress_allowlist: list[str]
+    per_secret_allowed_hosts: dict[str, list[str]]
+    secret_store: str | None = None
+    base_secret_store: str | None = None
+
+
+class EgressAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """`governed`: what it sends passes the egress proxy. `allowHosts`: null is any host."""
+
+    sandbox_id: str = field(name="sandboxID")
+    governed: bool
+    deny_all: bool
+    allow_hosts: list[str] | None
+    allow_cidrs: list[str]
+    secret_stores: list[str]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    at: Time
+    host: str
+    port: int
+    reason: str
 
 
 class FileEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

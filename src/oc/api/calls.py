@@ -59,6 +59,7 @@ EXEC = f"{SANDBOX}/exec"
 FILES = f"{SANDBOX}/files"
 PTY = f"{SANDBOX}/pty"
 PREVIEW = f"{SANDBOX}/preview"
+STORE = "/secret-stores/{store}"
 CHECKPOINTS = f"{SANDBOX}/checkpoints"
 CHECKPOINT = "/sandboxes/checkpoints/{checkpoint}"
 PATCHES = f"{CHECKPOINT}/patches"
@@ -112,6 +113,16 @@ CALLS: tuple[Call, ...] = (
          {200: bodies.Restoring}, (400, *USE)),
     Call("whoAmI", "GET", "/whoami", "Show whose key this is",
          {200: bodies.Identity}, (401,)),
+    Call("showAllowedHosts", "GET", f"{SANDBOX}/allowed-hosts", "Show which hosts its secret stores let it reach",
+         {200: bodies.AllowedHosts}, (401, 404)),
+    Call("showEgress", "GET", f"{SANDBOX}/egress", "Show what a sandbox may reach",
+         {200: bodies.EgressAnswer}, (401, 404)),
+    Call("setEgress", "PUT", f"{SANDBOX}/egress", "Say what a sandbox may reach from now on",
+         {200: bodies.EgressAnswer}, (400, 401, 404, 410, 413, 501, 503), bodies.EgressRules),
+    Call("clearEgress", "DELETE", f"{SANDBOX}/egress", "Take back what was said; its secret stores still count",
+         {200: bodies.EgressAnswer}, (401, 404, 410, 503)),
+    Call("listRefusals", "GET", f"{SANDBOX}/egress/refusals", "List what it was refused, latest first",
+         {200: list[bodies.Refusal]}, (401, 404, 503)),
     Call("execRun", "POST", f"{EXEC}/run", "Run a command and wait for its output",
          {200: bodies.ExecResult}, SEND, bodies.Exec, kind=Kind.RELAY),
     Call("execRunAsync", "POST", f"{EXEC}/run-async", "Run a command; answered when it ended soon, else at once",
@@ -128,6 +139,8 @@ CALLS: tuple[Call, ...] = (
          {101: None}, (400, *USE), kind=Kind.CHANNEL),
     Call("ptyCreate", "POST", PTY, "Start a shell on a terminal of its own, to attach to",
          {201: bodies.TerminalSession}, SEND, bodies.CreateTerminal, kind=Kind.RELAY),
+    Call("ptyList", "GET", PTY, "List the terminals whose shells run, to come back to one",
+         {200: list[bodies.Terminal]}, USE, kind=Kind.RELAY),
     Call("ptyResize", "POST", f"{PTY}/{{session}}/resize", "Tell a terminal its new size",
          {200: None}, SEND, bodies.TerminalSize, kind=Kind.RELAY),
     Call("ptyDelete", "DELETE", f"{PTY}/{{session}}", "End a terminal's shell and forget it",
@@ -142,6 +155,22 @@ CALLS: tuple[Call, ...] = (
     Call("rotatePreviewToken", "POST", f"{PREVIEW}/rotate", "Let previews in with a new token only",
          {200: bodies.PreviewToken}, (401, 404, 410)),
     Call("deletePreview", "DELETE", f"{PREVIEW}/{{port}}", "Take a preview URL off the list",
+         {204: None}, (400, 401, 404)),
+    Call("createSecretStore", "POST", "/secret-stores", "Make a secret store",
+         {201: bodies.SecretStoreAnswer}, (400, 401, 409, 413, 429), bodies.CreateSecretStore),
+    Call("listSecretStores", "GET", "/secret-stores", "List secret stores, by name",
+         {200: list[bodies.SecretStoreAnswer]}, (401,)),
+    Call("getSecretStore", "GET", STORE, "Show a secret store",
+         {200: bodies.SecretStoreAnswer}, (400, 401, 404)),
+    Call("changeSecretStore", "PUT", STORE, "Rename a secret store, or let other hosts be reached with it",
+         {200: bodies.SecretStoreAnswer}, (400, 401, 404, 409, 413), bodies.ChangeSecretStore),
+    Call("deleteSecretStore", "DELETE", STORE, "Delete a secret store and its secrets",
+         {204: None}, (400, 401, 404)),
+    Call("listSecrets", "GET", f"{STORE}/secrets", "List the secrets of a store, without their values",
+         {200: list[bodies.SecretAnswer]}, (400, 401, 404)),
+    Call("setSecret", "PUT", f"{STORE}/secrets/{{name}}", "Set a secret; running sandboxes use the new value",
+         {200: bodies.SecretWasSet}, (400, 401, 404, 413, 429), bodies.SetSecret),
+    Call("deleteSecret", "DELETE", f"{STORE}/secrets/{{name}}", "Delete a secret",
          {204: None}, (400, 401, 404)),
     Call("readFile", "GET", FILES, "Read a file",
          {200: Raw.BYTES}, (400, *USE), query=(FILE,), kind=Kind.RELAY),

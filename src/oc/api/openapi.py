@@ -14,7 +14,15 @@ from oc.api.calls import CALLS, PREFIX, Call, Kind, Query, Raw
 
 REF = "#/components/schemas/{name}"
 UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-PATTERNS = {"id": "^sb-[0-9a-f]{8}$", "session": "^[0-9a-f]{8}$", "checkpoint": UUID, "patch": UUID}
+PATTERNS = {
+    "id": "^sb-[0-9a-f]{8}$",
+    "session": "^[0-9a-f]{8}$",
+    "checkpoint": UUID,
+    "patch": UUID,
+    "port": "^[1-9][0-9]{0,4}$",
+    "store": UUID,
+    "name": "^[A-Za-z_][A-Za-z0-9_]{0,127}$",
+}
 JSON = "application/json"
 SECURITY = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from oc.cli.origin import Origin
 
 ANSWER_S = 300.0
-SET_KEY = "set a key with: oc config set api-key KEY (or OPENCOMPUTER_API_KEY, or --api-key)"
+KEYS_PAGE = "/settings/keys"  # of the dashboard
 LONGEST_ERROR = 500
 
 
@@ -33,12 +33,23 @@ def once() -> dict[str, str]:
     return {"Idempotency-Key": os.urandom(16).hex()}
 
 
+def key_wanted(url: str) -> str:
+    """What somebody without a key does; `url` is the server's."""
+    page = url.removesuffix("/api") + KEYS_PAGE
+    return (
+        f"make a key at {page} and set it with: oc config set api-key KEY (or OPENCOMPUTER_API_KEY, or --api-key); "
+        "or use: oc login; or, on the server's host: oc-host keys create"
+    )
+
+
 class Api:
-    def __init__(self, origin: Origin, key: str) -> None:
+    def __init__(self, origin: Origin, key: str, most: int = 0) -> None:
+        """`most`: bytes that an answer may have; 0: any number."""
         if not key.isascii() or not key.isprintable():
-            raise CliError("unauthorized: the API key has characters that no key has", hint=SET_KEY)
+            raise CliError("unauthorized: the API key has characters that no key has", hint=key_wanted(origin.url))
         self.origin = origin
         self._key = key
+        self._most = most
 
     def headers(self) -> dict[str, str]:
         """What every request has."""
@@ -116,14 +127,14 @@ class Api:
             try:
                 stream.settimeout(answer_s)
                 http.send(stream, method, target, headers, content)
-                response = http.receive(stream)
+                response = http.receive(stream, self._most)
                 return response, response.body()
             except OSError as error:
                 raise self.origin.unreachable(error) from error
 
     def decode(self, response: http.Response, data: bytes) -> Any:
         if response.status >= 400:
-            raise failure(response.status, data)
+            raise failure(response.status, data, self.origin.url)
         if response.status >= 300:
             where = response.headers.get("location", "elsewhere")
             raise CliError(f"{self.origin.url} is not the API: it redirects to {where}", hint="set the right api-url")
@@ -135,12 +146,12 @@ class Api:
             raise Unreachable(f"{self.origin.url} is not the API: its answer is not JSON") from error
 
 
-def failure(status: int, data: bytes) -> ApiError:
+def failure(status: int, data: bytes, url: str) -> ApiError:
     """From the error envelope (contract 1.5), or from whatever a proxy in between has written."""
     text, hint = _envelope(data)
     if status == 401:
         known = "unauthorized" in text.lower() or "missing api key" in text.lower()
-        return ApiError(status, text if known else f"unauthorized: {text}", hint=SET_KEY)
+        return ApiError(status, text if known else f"unauthorized: {text}", hint=key_wanted(url))
     return ApiError(status, text or f"the server answered with status {status}", hint=hint)
 
 

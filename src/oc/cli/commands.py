@@ -61,6 +61,7 @@ ROOT = Group(
             },
             default=Verb("exec_run", "Run a command in a sandbox"),
         ),
+        "shell": Verb("shell", "Open a shell in a sandbox, on your terminal"),
         "sandbox": Group(
             "Create, show, change and kill sandboxes",
             {
@@ -72,6 +73,10 @@ ROOT = Group(
                 "wake": Verb("sandbox_wake", "Wake a sandbox; any use of it does so, too"),
                 "reboot": Verb("sandbox_reboot", "Boot a sandbox again from its disk; its processes are lost"),
                 "power-cycle": Verb("sandbox_power_cycle", "Stop a sandbox hard and boot it again from its disk"),
+                "egress": Verb("sandbox_egress", "Show or say what a sandbox may reach"),
+                "allowed-hosts": Verb(
+                    "sandbox_allowed_hosts", "Show which hosts its secret stores let a sandbox reach"
+                ),
                 "set-timeout": Verb("sandbox_set_timeout", "Set after how much idle time a sandbox hibernates"),
             },
             aliases={"ls": "list"},
@@ -97,6 +102,35 @@ ROOT = Group(
                 "delete": Verb("patch_delete", "Delete a patch; where it has run it is not undone"),
             },
         ),
+        "preview": Group(
+            "Open ports of a sandbox in a browser",
+            {
+                "create": Verb("preview_create", "Give a port of a sandbox a URL"),
+                "list": Verb("preview_list", "List the preview URLs of a sandbox"),
+                "delete": Verb("preview_delete", "Take a preview URL off the list"),
+                "rotate-auth": Verb("preview_rotate_auth", "Let previews in with a new token only"),
+            },
+        ),
+        "secret-store": Group(
+            "Keep secrets for sandboxes, and say which hosts may be reached with them",
+            {
+                "create": Verb("secret_store_create", "Create a secret store"),
+                "list": Verb("secret_store_list", "List secret stores"),
+                "get": Verb("secret_store_get", "Show a secret store"),
+                "update": Verb("secret_store_update", "Rename a secret store, or change its hosts"),
+                "delete": Verb("secret_store_delete", "Delete a secret store and its secrets"),
+            },
+            aliases={"ls": "list"},
+        ),
+        "secret": Group(
+            "Set the secrets of a store; no sandbox ever sees their values",
+            {
+                "set": Verb("secret_set", "Set a secret"),
+                "list": Verb("secret_list", "List the secrets of a store"),
+                "delete": Verb("secret_delete", "Delete a secret"),
+            },
+            aliases={"ls": "list"},
+        ),
         "config": Group(
             "Show and set which server is used, and with which key",
             {
@@ -104,6 +138,8 @@ ROOT = Group(
                 "set": Verb("config_set", "Save a setting"),
             },
         ),
+        "login": Verb("login", "Get a key by approving it in the browser"),
+        "logout": Verb("logout", "Revoke the key that came from a login, and forget it"),
         "whoami": Verb("whoami", "Show whose key is in use"),
         "doctor": Verb("doctor", "Check this machine as a host of sandboxes"),
         "server": Verb("server", "Run the API server on this machine"),

@@ -58,6 +58,24 @@ def store(name: str, value: str) -> None:
     _replace(path(), json.dumps(values, indent=2) + "\n")
 
 
+def login() -> dict[str, Any] | None:
+    """What is known of the saved key if it came from `oc login`."""
+    values = read()
+    login = values.get("login")
+    return login if isinstance(login, dict) and values.get("api_key") else None
+
+
+def store_login(api_url: str, api_key: str, login: dict[str, Any]) -> None:
+    values = read() | {"api_url": api_url, "api_key": api_key, "login": login}
+    _replace(path(), json.dumps(values, indent=2) + "\n")
+
+
+def forget_login() -> None:
+    """With its key."""
+    kept = {name: value for name, value in read().items() if name not in {"api_key", "login"}}
+    _replace(path(), json.dumps(kept, indent=2) + "\n")
+
+
 def _replace(file: Path, text: str) -> None:
     """At every moment there is either the old file or the new one, and only its owner can read it."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

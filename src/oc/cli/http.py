@@ -39,11 +39,13 @@ class Response:
 
 
 class Reader:
-    """Takes bytes from a socket by their ends and lengths."""
+    """Takes bytes from a socket by their ends and lengths. `most`: how many there may be; 0: any number."""
 
-    def __init__(self, stream: socket.socket) -> None:
+    def __init__(self, stream: socket.socket, most: int = 0) -> None:
         self._stream = stream
         self._held = bytearray()
+        self._most = most
+        self._received = 0
 
     def until(self, end: bytes) -> bytes:
         """Up to LONGEST_HEAD bytes, without the end."""
@@ -62,7 +64,7 @@ class Reader:
 
     def everything(self) -> bytes:
         while received := self._stream.recv(PIECE):
-            self._held += received
+            self._keep(received)
         return self.rest()
 
     def chunks(self) -> list[bytes]:
@@ -80,7 +82,13 @@ class Reader:
         received = self._stream.recv(PIECE)
         if not received:
             raise Unreachable("the server closed the connection before it had answered")
+        self._keep(received)
+
+    def _keep(self, received: bytes) -> None:
         self._held += received
+        self._received += len(received)
+        if 0 < self._most < self._received:
+            raise Unreachable("the server's answer is too long")
 
     def _take(self, end: int, after: int) -> bytes:
         taken = bytes(self._held[:end])
@@ -101,9 +109,9 @@ def send(stream: socket.socket, method: str, target: str, headers: Mapping[str, 
     stream.sendall("\r\n".join(lines).encode("latin-1") + body)
 
 
-def receive(stream: socket.socket) -> Response:
-    """The head of an answer. Raises OSError, Unreachable."""
-    reader = Reader(stream)
+def receive(stream: socket.socket, most: int = 0) -> Response:
+    """The head of an answer, which may be `most` bytes long with its body. Raises OSError, Unreachable."""
+    reader = Reader(stream, most)
     while True:
         status, *lines = reader.until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         version, _, rest = status.partition(" ")

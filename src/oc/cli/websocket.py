@@ -50,7 +50,7 @@ def _upgrade(api: Api, stream: socket.socket, target: str, headers: dict[str, st
     expected = _accept(key)
     response = http.receive(stream)
     if response.status >= 400:
-        raise failure(response.status, response.body())
+        raise failure(response.status, response.body(), api.origin.url)
     if response.status != 101 or response.headers.get("sec-websocket-accept") != expected:
         raise Unreachable(f"{api.origin.url} did not open a WebSocket: it answered with status {response.status}")
     return response.rest()

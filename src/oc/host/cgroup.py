@@ -70,6 +70,14 @@ def layout(mountinfo: str) -> Layout:
     return Layout(v1, v2)
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a group uses, by the kernel's own account."""
+
+    cpu_s: float  # since the group was made, of all CPUs together
+    memory_bytes: int  # without cached files that have not been used lately: those give way to anybody
+
+
 class Cgroup:
     """The group of one sandbox. Changes run in a thread; reading is a matter of microseconds."""
 
@@ -137,6 +145,27 @@ class Cgroup:
             _unless_gone(error)
             return 0
         return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+    def usage(self) -> Usage | None:
+        """None when the group is gone, or when this host does not count."""
+        try:
+            return self._usage_v2(self.layout.unified) if self.layout.unified else self._usage_v1()
+        except OSError as error:
+            _unless_gone(error)
+            return None
+
+    def _usage_v2(self, root: Path) -> Usage:
+        directory = root / self.oci_path[1:]
+        memory = int((directory / "memory.current").read_text()) - _number(directory / "memory.stat", "inactive_file")
+        return Usage(_number(directory / "cpu.stat", "usage_usec") / 1e6, max(0, memory))
+
+    def _usage_v1(self) -> Usage | None:
+        cpu, directory = self._directory("cpuacct"), self._directory("memory")
+        if cpu is None or directory is None:
+            return None
+        cached = _number(directory / "memory.stat", "total_inactive_file")
+        memory = int((directory / "memory.usage_in_bytes").read_text()) - cached
+        return Usage(int((cpu / "cpuacct.usage").read_text()) / 1e9, max(0, memory))
 
     async def freeze(self) -> None:
         """Stops all processes of the group; returns when they have stopped. Raises Failed."""
@@ -247,6 +276,12 @@ def missing(where: Layout | None = None) -> set[str]:
 
 class _Gone(Failed):
     """The group, or this file of it, is not there."""
+
+
+def _number(file: Path, name: str) -> int:
+    """Of a file of names and numbers; 0 for a name that is not in it."""
+    lines = (line.split() for line in file.read_text().splitlines())
+    return next((int(fields[1]) for fields in lines if fields[0] == name), 0)
 
 
 def _put(file: Path, value: str) -> None:

@@ -58,6 +58,22 @@ def _connect_inside(cable: Cable) -> None:
         here.route("add", dst="default", gateway=cable.gateway)
 
 
+def give(name: str, address: str) -> None:
+    """Another address for an interface; fine when it has it. Raises OSError (NetlinkError)."""
+    with IPRoute() as host:
+        host.addr("replace", index=host.link_lookup(ifname=name)[0], address=address, prefixlen=32)
+
+
+def take(name: str, address: str) -> None:
+    """Fine when it does not have it."""
+    with IPRoute() as host:
+        try:
+            host.addr("del", index=host.link_lookup(ifname=name)[0], address=address, prefixlen=32)
+        except NetlinkError as error:
+            if error.code != errno.EADDRNOTAVAIL:
+                raise
+
+
 def disconnect(name: str) -> None:
     """Removes the cable, both ends, and the host's address and route with it; fine when there is none."""
     with IPRoute() as host:

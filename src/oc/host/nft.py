@@ -11,6 +11,17 @@ async def replace(table: str, body: str) -> None:
     await process.run("nft", "-f", "-", input=text.encode())
 
 
+async def add_element(table: str, set: str, element: str) -> None:
+    """Fine when it is there already. Raises ProgramFailed."""
+    await process.run("nft", "add", "element", "inet", table, set, f"{{ {element} }}")
+
+
+async def remove_element(table: str, set: str, element: str) -> None:
+    """Fine when it is not there: adding comes first, in the same transaction. Raises ProgramFailed."""
+    one = f"element inet {table} {set} {{ {element} }}\n"
+    await process.run("nft", "-f", "-", input=f"add {one}delete {one}".encode())
+
+
 async def remove(table: str) -> None:
     """Removes a table; fine when there is none. Raises ProgramFailed."""
     await process.run("nft", "-f", "-", input=f"table inet {table}\ndelete table inet {table}\n".encode())

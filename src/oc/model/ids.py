@@ -26,5 +26,10 @@ def new_uuid() -> str:
     return str(uuid.uuid4())
 
 
+def new_preview_token() -> str:
+    """256 bits in 43 characters (contract 2.1.1)."""
+    return secrets.token_urlsafe(32)
+
+
 def new_api_key() -> str:
     return f"osb_{secrets.token_hex(32)}"

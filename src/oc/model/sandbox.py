@@ -37,6 +37,7 @@ class Spec(msgspec.Struct, frozen=True):
     size: Size
     origin: Origin = Image()
     envs: dict[str, str] = {}
+    governed: bool = False  # it does not start where nobody has said what it may send (`model.egress`)
 
 
 class Status(enum.StrEnum):

@@ -6,9 +6,12 @@ keep no state in memory that a new process could not find again: a worker that w
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from oc.host.cgroup import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,10 @@ class Driver(Protocol):
 
     async def running(self) -> set[str]:
         """Ids of everything that this driver has on this host, alive or half-made, of this instance."""
+        ...
+
+    async def usage(self, ids: Collection[str]) -> dict[str, Usage]:
+        """What sandboxes use, without those of which that is not known. Nobody in a sandbox is asked."""
         ...
 
     async def remove(self, id: str) -> None:

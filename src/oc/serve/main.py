@@ -22,6 +22,7 @@ VERBS = {
     "server": ("oc.serve.server", "run the server alone"),
     "worker": ("oc.serve.worker", "run the worker alone"),
     "doctor": ("oc.serve.doctor", "say what this host can and cannot do, and how to mend it"),
+    "rotate-master-key": ("oc.serve.rotate", "encrypt every secret under a new master key"),
     "keys": ("oc.serve.keys", "create, list and revoke API keys"),
 }
 # `su` without a login shell leaves root without the directories that nft, ip and mkfs are in.
@@ -57,7 +58,7 @@ def _run(name: str, argv: list[str]) -> int:
 
 
 def _usage(name: str) -> int:
-    lines = [f"  {verb:<8} {summary}" for verb, (_, summary) in VERBS.items()]
+    lines = [f"  {verb:<18} {summary}" for verb, (_, summary) in VERBS.items()]
     text = "\n".join(["Usage: oc-host VERB [settings]", "", *lines, "", "oc-host VERB --help lists the settings."])
     if name in {"-h", "--help", "help"}:
         print(text)

@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute
 from oc.api.calls import PREFIX
 from oc.server.channel import Channel
 from oc.server.checkpoints import CheckpointCalls
+from oc.server.egress_calls import EgressCalls
 from oc.server.forks import ForkCalls
 from oc.server.gate import Gate
 from oc.server.identity import who_am_i
@@ -18,6 +19,7 @@ from oc.server.previews import PreviewCalls
 from oc.server.relay import Relay
 from oc.server.routes import Admit, Handler, routes
 from oc.server.sandboxes import SandboxCalls
+from oc.server.secret_stores import SecretStoreCalls
 
 
 class Api:
@@ -41,11 +43,15 @@ def _handlers(plane: Plane, gate: Gate) -> dict[str, Handler]:
         **_of_power(plane, gate),
         **_of_checkpoints(plane, gate, making),
         **_of_previews(plane, gate),
+        **_of_secrets(plane),
+        **_of_egress(plane, gate),
     }
 
 
 def _of_sandboxes(plane: Plane, gate: Gate, making: Making) -> dict[str, Handler]:
-    calls = SandboxCalls(plane.settings, plane.store, plane.worker, plane.lifecycle, gate, plane.activity, making)
+    calls = SandboxCalls(
+        plane.settings, plane.store, plane.worker, plane.lifecycle, gate, plane.activity, making, plane.governing
+    )
     return {
         "createSandbox": calls.create,
         "listSandboxes": calls.list,
@@ -68,7 +74,7 @@ def _of_power(plane: Plane, gate: Gate) -> dict[str, Handler]:
 
 def _of_checkpoints(plane: Plane, gate: Gate, making: Making) -> dict[str, Handler]:
     calls = CheckpointCalls(plane.store, plane.checkpointing, plane.restores, gate, plane.activity)
-    forks = ForkCalls(plane.settings, plane.store, plane.worker, plane.checkpointing, making)
+    forks = ForkCalls(plane.settings, plane.store, plane.worker, plane.checkpointing, making, plane.governing)
     patches = PatchCalls(plane.store, plane.checkpointing)
     return {
         "createCheckpoint": calls.create,
@@ -91,4 +97,29 @@ def _of_previews(plane: Plane, gate: Gate) -> dict[str, Handler]:
         "listPreviews": calls.list,
         "rotatePreviewToken": calls.rotate,
         "deletePreview": calls.delete,
+    }
+
+
+def _of_secrets(plane: Plane) -> dict[str, Handler]:
+    calls = SecretStoreCalls(plane.store.secret_stores, plane.vault, plane.governing)
+    return {
+        "createSecretStore": calls.create,
+        "listSecretStores": calls.list,
+        "getSecretStore": calls.get,
+        "changeSecretStore": calls.change,
+        "deleteSecretStore": calls.delete,
+        "listSecrets": calls.secrets,
+        "setSecret": calls.set,
+        "deleteSecret": calls.delete_secret,
+    }
+
+
+def _of_egress(plane: Plane, gate: Gate) -> dict[str, Handler]:
+    calls = EgressCalls(plane.store.sandboxes, plane.governing, plane.worker, gate, plane.changes)
+    return {
+        "showAllowedHosts": calls.allowed_hosts,
+        "showEgress": calls.show,
+        "setEgress": calls.set,
+        "clearEgress": calls.clear,
+        "listRefusals": calls.refusals,
     }

@@ -15,12 +15,16 @@ from starlette.types import Receive, Scope, Send
 
 from oc.api import openapi, page
 from oc.model.errors import NotFound
-from oc.server import envelope, health
+from oc.server import envelope, health, install
 from oc.server.answers import JSON
 from oc.server.api import Api
+from oc.server.certificates import Certificates
 from oc.server.edge import Edge
 from oc.server.metrics import Metrics
 from oc.server.plane import Plane
+from oc.server.preview.dispatch import Dispatch
+from oc.server.preview.proxy import Previews
+from oc.server.preview_door import PreviewDoor
 
 PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
@@ -28,7 +32,7 @@ PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsaf
 Web = Callable[[Plane, Api], list[BaseRoute]]  # pages for people, from a layer above this one
 
 
-def application(plane: Plane, web: Web | None = None) -> Starlette:
+def application(plane: Plane, web: Web | None = None) -> Dispatch:
     metrics = Metrics(plane.store.sandboxes)
     api = Api(plane)
     pages = web(plane, api) if web else []
@@ -48,7 +52,8 @@ def application(plane: Plane, web: Web | None = None) -> Starlette:
     )
     app.router.redirect_slashes = False  # contract 0.2
     app.router.default = _nowhere
-    return app
+    door = PreviewDoor(plane.settings, plane.store, api.gate)
+    return Dispatch(app, Previews(plane.settings.tunnel_socket, door, plane.activity, metrics.previews))
 
 
 def _open_routes(plane: Plane, metrics: Metrics) -> list[BaseRoute]:
@@ -67,8 +72,10 @@ def _open_routes(plane: Plane, metrics: Metrics) -> list[BaseRoute]:
         Route("/healthz", health.alive),
         Route("/readyz", health.Readiness(plane.store.sandboxes, plane.worker).show),
         Route("/metrics", metrics.show),
+        Route("/tls/ask", Certificates(plane.settings, plane.store.previews).ask),
         Route("/openapi.json", describe),
         Route("/docs", show),
+        *install.routes(plane.settings.public_url),
     ]
 
 

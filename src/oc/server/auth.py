@@ -13,7 +13,10 @@ from oc.store.accounts import Accounts, Caller, digest
 
 KEPT_S = 5.0  # how long a key that was revoked may still be taken
 MOST = 4096  # keys that are remembered at once
-HINT = "set your key with `oc config set api-key osb_...`; on the host, `oc-host keys create` makes one"
+HINT = (
+    "keys are made on the dashboard's page /settings/keys, by `oc login`, or on the host by `oc-host keys create`; "
+    "`oc config set api-key KEY` sets one"
+)
 
 
 def credential(connection: HTTPConnection) -> str | None:
@@ -48,6 +51,10 @@ class Door:
         """Keys by id, and when they were last used, since this was last asked."""
         used, self._used = self._used, {}
         return used
+
+    def forget(self) -> None:
+        """Looks every key up again: some were revoked."""
+        self._known.clear()
 
     async def _caller(self, key: str) -> Caller | None:
         hash = digest(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import HTTPConnection
 
@@ -37,14 +37,25 @@ class Gate:
     async def running(
         self, connection: HTTPConnection, caller: Caller, refuse: Callable[[Sandbox], OpenComputerError] | None = None
     ) -> Sandbox:
-        """Wakes it if need be, and waits for what is being done to it.
-
-        Raises NotFound, what `refuse` (or `refusal`) says of one that does not run, and what `Sleep.wake` raises.
-        """
+        """As `awake`. Raises NotFound, and what `refuse` (or `refusal`) says of one that does not run."""
         session = connection.path_params.get("session")
-        while (sandbox := await self.any(connection, caller)).status is Status.RUNNING:
-            if session is not None and not SESSION.fullmatch(session):
+
+        async def look() -> Sandbox:
+            sandbox = await self.any(connection, caller)
+            if session is not None and sandbox.status is Status.RUNNING and not SESSION.fullmatch(session):
                 raise NotFound(f"exec session {session[:64]} not found")
+            return sandbox
+
+        return await self.awake(look, refuse or refusal)
+
+    async def awake(
+        self, look: Callable[[], Awaitable[Sandbox]], refuse: Callable[[Sandbox], OpenComputerError]
+    ) -> Sandbox:
+        """Wakes the sandbox that `look` gives if need be, and waits for what is being done to it.
+
+        Raises what `look` raises, what `refuse` says of one that does not run, and what `Sleep.wake` raises.
+        """
+        while (sandbox := await look()).status is Status.RUNNING:
             if sandbox.restoring is not None:
                 await self._restores.finish(sandbox)
             elif self._changes.under_way(sandbox.id):
@@ -55,7 +66,7 @@ class Gate:
         if sandbox.status is Status.HIBERNATED:
             sandbox = await self.woken(sandbox.id)
         if sandbox.status is not Status.RUNNING:
-            raise (refuse or refusal)(sandbox)
+            raise refuse(sandbox)
         return sandbox
 
     async def woken(self, id: str) -> Sandbox:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
+from contextlib import aclosing
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlencode
 
 import httpx
 import msgspec
 from msgspec import field
 
+from oc.api import bodies
 from oc.model.artifact import Artifact
+from oc.model.egress import Policy
 from oc.model.errors import BY_CODE, BadRequest, Failed, NotFound, OpenComputerError, Unavailable
 from oc.model.sandbox import Image, Observed, Spec
 
@@ -23,6 +27,7 @@ ENSURE_S = 120.0
 REMOVE_S = 60.0
 FREEZE_S = 60.0
 REBOOT_S = 120.0
+FILES_S = 30.0  # a directory on a slow disk
 SAVE_S = 900.0  # memory of many GB on a slow disk; a start from it may have to fetch as much from the blob store
 HOST_KEPT_S = 30.0  # how long what is known of the host's size is good for
 IDLE_S = 4.0  # below the 5 seconds after which the worker closes an idle connection, so that no request meets the close
@@ -47,6 +52,21 @@ class Ran(msgspec.Struct, frozen=True, rename="camel"):
 
     exit_code: int
     stderr: str
+
+
+class Used(msgspec.Struct, frozen=True, rename="camel"):
+    """What a sandbox uses."""
+
+    id: str
+    cpu_seconds: float  # since its last start, of all CPUs together
+    memory_bytes: int
+
+
+class Violation(msgspec.Struct, frozen=True):
+    at: int  # microseconds since 1970
+    host: str
+    port: int
+    reason: str
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -100,6 +120,18 @@ class Worker:
         limit_s = ENSURE_S if isinstance(spec.origin, Image) else SAVE_S
         return await self._ask("PUT", f"/sandboxes/{spec.id}", Observed, limit_s, msgspec.json.encode(spec))
 
+    async def govern(self, policy: Policy) -> None:
+        """What a sandbox may send from now on, whether it is there yet or not. Raises NotSupported."""
+        await self._call("PUT", f"/sandboxes/{policy.sandbox}/egress", LOOK_S, msgspec.json.encode(policy))
+
+    async def release(self, id: str) -> None:
+        """It may send what it likes."""
+        await self._call("DELETE", f"/sandboxes/{id}/egress", LOOK_S)
+
+    async def violations(self, id: str) -> list[Violation]:
+        """What it has tried to send and was refused, newest first."""
+        return await self._ask("GET", f"/sandboxes/{id}/violations", list[Violation], LOOK_S)
+
     async def remove(self, id: str) -> None:
         """Returns when nothing of it is left; fine when there was nothing."""
         try:
@@ -113,6 +145,10 @@ class Worker:
     async def sandbox(self, id: str) -> Observed:
         """Raises NotFound when the worker has none of that name."""
         return await self._ask("GET", f"/sandboxes/{id}", Observed, LOOK_S)
+
+    async def statistics(self) -> list[Used]:
+        """Of sandboxes that run."""
+        return await self._ask("GET", "/statistics", list[Used], LOOK_S)
 
     async def freeze(self, id: str) -> Observed:
         return await self._ask("POST", f"/sandboxes/{id}/freeze", Observed, FREEZE_S)
@@ -136,6 +172,24 @@ class Worker:
         """A script for bash. The worker ends it at its timeout (contract 2.2.1)."""
         body = msgspec.json.encode({"cmd": "bash", "args": ["-c", script], "timeout": timeout_s})
         return await self._ask("POST", f"/sandboxes/{id}/exec/run", Ran, timeout_s + LOOK_S, body)
+
+    async def exec_sessions(self, id: str) -> list[bodies.ExecSession]:
+        """The oldest first (contract 2.3.2)."""
+        return await self._ask("GET", f"/sandboxes/{id}/exec", list[bodies.ExecSession], LOOK_S)
+
+    async def list_files(self, id: str, path: str) -> list[bodies.FileEntry]:
+        """By name. Raises NotFound, BadRequest for what is no directory, TooLarge for one of very many entries."""
+        where = f"/sandboxes/{id}/files/list?{urlencode({'path': path})}"
+        return await self._ask("GET", where, list[bodies.FileEntry], FILES_S)
+
+    async def open_file(self, id: str, path: str) -> httpx.Response:
+        """Its bytes are still to be read, and the answer to be closed. Raises NotFound, also for a directory."""
+        where = f"{BASE}/sandboxes/{id}/files?{urlencode({'path': path})}"
+        response = await self.relay(httpx.Request("GET", where, extensions={"timeout": UNLIMITED}))
+        if response.status_code < 400:
+            return response
+        async with aclosing(response):
+            raise problem(response.status_code, await response.aread())
 
     async def artifacts(self) -> list[Artifact]:
         """Those that the host has; what is only in the blob store is not among them."""

@@ -15,6 +15,7 @@ import structlog
 from oc.model.errors import Gone, OpenComputerError
 from oc.model.sandbox import Spec, Status
 from oc.server.changes import Changes, Stopping
+from oc.server.egress import Governing, environment
 from oc.server.hosts import Worker, WorkerUnavailable
 from oc.server.patching import Patching
 from oc.store.sandboxes import ACTIVE, Sandbox, Sandboxes, Wish
@@ -24,15 +25,25 @@ log = structlog.get_logger()
 
 
 def spec(sandbox: Sandbox) -> Spec:
-    return Spec(id=sandbox.id, size=sandbox.wish.size, origin=sandbox.wish.origin, envs=sandbox.wish.envs)
+    wish = sandbox.wish
+    return Spec(sandbox.id, wish.size, wish.origin, environment(sandbox), wish.egress.governed)
 
 
 class Lifecycle:
-    def __init__(self, sandboxes: Sandboxes, worker: Worker, changes: Changes, patching: Patching, most: int) -> None:
+    def __init__(
+        self,
+        sandboxes: Sandboxes,
+        worker: Worker,
+        changes: Changes,
+        patching: Patching,
+        governing: Governing,
+        most: int,
+    ) -> None:
         self._sandboxes = sandboxes
         self._worker = worker
         self._changes = changes
         self._patching = patching
+        self._governing = governing
         self._most = most
 
     async def create(self, org_id: str, wishes: Sequence[Wish], key: str | None = None) -> list[Sandbox]:
@@ -74,6 +85,11 @@ class Lifecycle:
         except WorkerUnavailable as error:  # the heal loop compares when it is back
             log.info("removal put off", sandbox=id, error=error.text)
 
+    async def ensure(self, row: Sandbox) -> None:
+        """Returns when it answers. What it may send is said before it can send anything."""
+        await self._governing.apply(row)
+        await self._worker.ensure(spec(row))
+
     async def _start(self, id: str) -> Sandbox:
         pending = await self._sandboxes.get(id)
         if pending is None or pending.status not in ACTIVE:
@@ -81,7 +97,7 @@ class Lifecycle:
         if pending.status is Status.RUNNING:
             return pending
         try:
-            await self._worker.ensure(spec(pending))
+            await self.ensure(pending)
             await self._patching.apply(pending)
         except OpenComputerError as error:
             await self.fail(pending.id, error.text)

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -17,6 +18,7 @@ from oc.server import log as logs
 from oc.server.app import Web, application
 from oc.server.channel import MAX_MESSAGE
 from oc.server.plane import Plane, plane
+from oc.server.preview.protocol import protocol
 from oc.settings import Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -26,6 +28,14 @@ log = structlog.get_logger()
 
 
 class Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stopping.set()
+        super().handle_exit(sig, frame)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Unlike uvicorn's, does not deliver the signal again afterwards: what is in memory is to be written first."""
@@ -40,9 +50,10 @@ class Server(uvicorn.Server):
 
 
 def configuration(plane: Plane, web: Web | None = None) -> uvicorn.Config:
+    app = application(plane, web)
     return uvicorn.Config(
-        application(plane, web),
-        http="httptools",
+        app,
+        http=protocol(app),
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE,
         ws_ping_interval=None,
@@ -76,7 +87,7 @@ async def serve(settings: Settings, web: Web | None = None) -> None:
     listening = listener(settings.listen)
     async with plane(settings) as made:
         log.info("listening", address=settings.listen)
-        await Server(configuration(made, web)).serve([listening])
+        await Server(configuration(made, web), made.stopping).serve([listening])
 
 
 def run(settings: Settings, web: Web | None = None) -> None:

@@ -48,13 +48,19 @@ class Making:
         return answers.json(show(made), 201)
 
     async def _go_on(self, caller: Caller, wishes: Sequence[Wish], show: Show, key: str, subject: str | None) -> bytes:
-        begun = await self._begun(subject.split()) if subject else []
+        begun = await self._begun(subject.split(), wishes) if subject else []
         return msgspec.json.encode(show(begun or await self._lifecycle.create(caller.org_id, wishes, key)))
 
-    async def _begun(self, ids: Sequence[str]) -> list[Sandbox]:
-        """What an earlier try under the same key has come to, if all of it can still be answered with."""
+    async def _begun(self, ids: Sequence[str], wishes: Sequence[Wish]) -> list[Sandbox]:
+        """What an earlier try under the same key has come to, if all of it can still be answered with.
+
+        Nobody has been told its preview tokens: those of this try take their place.
+        """
         rows = [row for id in ids if (row := await self._rows.get(id)) is not None]
         if not all(row.status in {Status.PENDING, Status.RUNNING} for row in rows):
             return []
+        for row, wish in zip(rows, wishes, strict=True):
+            if wish.preview_hash is not None:
+                await self._rows.set_preview_hash(row.id, wish.preview_hash)
         await self._lifecycle.start_all([row for row in rows if row.status is Status.PENDING])
         return [row for id in ids if (row := await self._rows.get(id)) is not None]

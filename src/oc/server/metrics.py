@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oc.model.sandbox import Status
+from oc.server.preview.meter import Meter
 from oc.store.sandboxes import Sandboxes
 
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)  # seconds
@@ -24,6 +25,7 @@ class Metrics:
             buckets=BUCKETS,
             registry=self._registry,
         )
+        self.previews = Meter(self._registry)
         self._sandboxes = Gauge("opencomputer_sandboxes", "Sandboxes, by state.", ("status",), registry=self._registry)
 
     def observe(self, route: str, status: int, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from oc.server.activity import FLUSH_S, Activity
 from oc.server.auth import Door
 from oc.server.changes import Changes
 from oc.server.checkpointing import Checkpointing
+from oc.server.egress import Governing
 from oc.server.hosts import Worker
 from oc.server.lifecycle import Lifecycle
 from oc.server.loops.artifacts import Discard, Follow, Orphans
@@ -21,7 +23,10 @@ from oc.server.loops.store import StoreFrozen
 from oc.server.patching import Patching
 from oc.server.restores import Restores
 from oc.server.sleep import Sleep
+from oc.server.statistics import EVERY_S, Statistics
+from oc.server.vault import Vault
 from oc.settings import Settings
+from oc.store import setup_code
 from oc.store.store import Store
 
 PERIODS_S = {  # from the end of one turn to the next
@@ -32,6 +37,7 @@ PERIODS_S = {  # from the end of one turn to the next
     "discard": 5.0,
     "orphans": 60.0,
     "flush": FLUSH_S,
+    "statistics": EVERY_S,
 }
 
 
@@ -44,16 +50,22 @@ class Plane:
     door: Door
     changes: Changes
     patching: Patching
+    vault: Vault
+    governing: Governing
     lifecycle: Lifecycle
     sleep: Sleep
     restores: Restores
     checkpointing: Checkpointing
+    statistics: Statistics
+    stopping: asyncio.Event  # set as soon as the server is told to stop: what would never end by itself ends then
 
 
 def assemble(settings: Settings, store: Store, worker: Worker) -> Plane:
     activity, changes, most = Activity(), Changes(), settings.max_sandboxes
     patching = Patching(store, worker, activity)
-    lifecycle = Lifecycle(store.sandboxes, worker, changes, patching, most)
+    vault = Vault(settings)
+    governing = Governing(store.secret_stores, store.sandboxes, vault, worker)
+    lifecycle = Lifecycle(store.sandboxes, worker, changes, patching, governing, most)
     return Plane(
         settings=settings,
         store=store,
@@ -62,10 +74,14 @@ def assemble(settings: Settings, store: Store, worker: Worker) -> Plane:
         door=Door(store.accounts),
         changes=changes,
         patching=patching,
+        vault=vault,
+        governing=governing,
         lifecycle=lifecycle,
         sleep=Sleep(store, worker, lifecycle, changes, patching, most),
         restores=Restores(store, worker, changes, activity),
         checkpointing=Checkpointing(store, worker, changes),
+        statistics=Statistics(worker),
+        stopping=asyncio.Event(),
     )
 
 
@@ -74,6 +90,7 @@ async def plane(settings: Settings) -> AsyncIterator[Plane]:
     """Opens the database, runs the loops. Raises Failed, and Conflict for a database of a newer program."""
     made = assemble(settings, await Store.open(settings.database), Worker(settings.worker_socket))
     try:
+        await setup_code.prepare(settings, made.store.people)
         async with loops(made):
             yield made
     finally:
@@ -95,5 +112,6 @@ def loops(made: Plane) -> Loops:
         "discard": Discard(store, worker),
         "orphans": Orphans(store, worker),
         "flush": flush,
+        "statistics": made.statistics,
     }
     return Loops({name: (PERIODS_S[name], deed) for name, deed in deeds.items()}, flush)

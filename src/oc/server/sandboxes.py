@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from oc.api.bodies import CreateSandbox, SandboxAnswer, SetTimeout
+from oc.model.egress import Egress
 from oc.model.errors import BadRequest
 from oc.model.sandbox import Status
 from oc.server import answers, request_body, wishes
 from oc.server.activity import Activity
+from oc.server.egress import Governing
+from oc.server.egress_calls import rules
 from oc.server.gate import Gate, refusal
 from oc.server.hosts import Worker
 from oc.server.lifecycle import Lifecycle
 from oc.server.making import Making
 from oc.settings import Settings
-from oc.store.accounts import Caller
+from oc.store.accounts import Caller, digest
 from oc.store.sandboxes import Sandbox
 from oc.store.store import Store
 
@@ -36,6 +41,7 @@ class SandboxCalls:
         gate: Gate,
         activity: Activity,
         making: Making,
+        governing: Governing,
     ) -> None:
         self._settings = settings
         self._rows = store.sandboxes
@@ -44,11 +50,17 @@ class SandboxCalls:
         self._gate = gate
         self._activity = activity
         self._making = making
+        self._governing = governing
 
     async def create(self, request: Request, caller: Caller) -> Response:
         body = await request_body.read(request, CreateSandbox)
+        token = wishes.preview_token(body.preview_auth)
         wish = wishes.wish(body, self._settings, await self._worker.host())
-        return await self._making.answer(request, caller, body, [wish], self._show)
+        if token is not None:
+            wish = msgspec.structs.replace(wish, preview_hash=digest(token))
+        egress = Egress(rules=rules(body.egress, body.network_enabled))
+        wish = await self._governing.governed(wish, caller.org_id, egress, body.secret_store)
+        return await self._making.answer(request, caller, body, [wish], partial(self._show, token))
 
     async def list(self, request: Request, caller: Caller) -> Response:
         statuses = _statuses(request.query_params.get("status", ""))
@@ -72,8 +84,8 @@ class SandboxCalls:
             raise refusal(await self._gate.any(request, caller))
         return answers.nothing()
 
-    def _show(self, made: Sequence[Sandbox]) -> SandboxAnswer:
-        return answers.sandbox(made[0], self._settings)
+    def _show(self, token: str | None, made: Sequence[Sandbox]) -> SandboxAnswer:
+        return msgspec.structs.replace(answers.sandbox(made[0], self._settings), preview_auth_token=token)
 
 
 def _statuses(text: str) -> tuple[Status, ...]:

@@ -15,7 +15,7 @@ from oc.model.ids import new_uuid
 from oc.model.sandbox import Status
 from oc.server.changes import Changes
 from oc.server.hosts import Worker, WorkerUnavailable
-from oc.server.lifecycle import Lifecycle, spec
+from oc.server.lifecycle import Lifecycle
 from oc.server.patching import Patching
 from oc.store.hibernations import Hibernations
 from oc.store.sandboxes import Sandbox, Tier
@@ -137,7 +137,7 @@ class Sleep:
         try:
             if row.tier is Tier.FROZEN:
                 await self._check_frozen(row.id)
-            await self._worker.ensure(spec(row))
+            await self._lifecycle.ensure(row)
         except WorkerUnavailable:
             raise  # it may have heard: the row says that a wake has begun, and the heal loop goes on with it
         except NotFound as error:  # the artifact is nowhere
@@ -172,7 +172,7 @@ class Sleep:
         row = await self._row(id)
         if row.status is Status.RUNNING:
             await self._check_frozen(id)
-            await self._worker.ensure(spec(row))
+            await self._lifecycle.ensure(row)
 
     async def _settle(self, id: str) -> None:
         row = await self._row(id)

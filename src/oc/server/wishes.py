@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import msgspec
 
-from oc.api.bodies import CreateSandbox, Fork
+from oc.api.bodies import CreateSandbox, Fork, PreviewAuth
 from oc.model.errors import BadRequest, NotFound, NotSupported, TooLarge
+from oc.model.ids import new_preview_token
 from oc.model.sandbox import Checkpoint as FromCheckpoint
 from oc.model.sandbox import Image, Size
 from oc.server.hosts import Host
@@ -22,6 +24,8 @@ LEAST_MEMORY_MB = 128
 LONGEST_TIMEOUT_S = 30 * 86_400
 MAX_ENVS = 256 << 10  # bytes, names and values together
 MAX_METADATA = 16 << 10
+SHORTEST_TOKEN, LONGEST_TOKEN = 16, 1024  # characters
+_VISIBLE = re.compile(r"[!-~]+")  # goes in a header, after `Bearer `
 NOT_YET = {
     "image": "images built from a manifest are not available yet",
     "snapshot": "snapshots are not available yet",
@@ -45,7 +49,6 @@ def wish(body: CreateSandbox, settings: Settings, host: Host) -> Wish:
 
 def fork(body: Fork, checkpoint: Checkpoint, host: Host) -> Wish:
     """A sandbox that goes on where a checkpoint stood (contract 2.6.4): memory may be added to it."""
-    _refuse_secret_store(body.secret_store)
     asked = body.memory_mb or 0
     size = msgspec.structs.replace(
         checkpoint.size, memory_mb=max(checkpoint.size.memory_mb, min(asked, host.memory_mb))
@@ -62,6 +65,21 @@ def fork(body: Fork, checkpoint: Checkpoint, host: Host) -> Wish:
     )
 
 
+def preview_token(auth: PreviewAuth | None) -> str | None:
+    """What the previews of a sandbox are to ask for; None: nothing. Raises BadRequest."""
+    if auth is None:
+        return None
+    if auth.scheme != "bearer":
+        raise BadRequest(f"previewAuth.scheme must be bearer (got {auth.scheme[:64]!r})")
+    if auth.token in ("", "auto"):
+        return new_preview_token()
+    if not SHORTEST_TOKEN <= len(auth.token) <= LONGEST_TOKEN or not _VISIBLE.fullmatch(auth.token):
+        raise BadRequest(
+            f"previewAuth.token must be auto, or {SHORTEST_TOKEN} to {LONGEST_TOKEN} visible ASCII characters"
+        )
+    return auth.token
+
+
 def timeout(seconds: int) -> int:
     if seconds < 0:
         raise BadRequest("timeout must be non-negative (0 = no timeout)")
@@ -74,15 +92,6 @@ def _refuse_missing_features(body: CreateSandbox) -> None:
     for field, text in NOT_YET.items():
         if getattr(body, field):
             raise NotSupported(text)
-    if body.network_enabled is False:
-        raise NotSupported("networkEnabled: sandboxes without a network are not available yet")
-    _refuse_secret_store(body.secret_store)
-
-
-def _refuse_secret_store(name: str | None) -> None:
-    """There are none yet."""
-    if name:
-        raise BadRequest(f"secret store not found: {name}")
 
 
 def _template(name: str | None) -> str:

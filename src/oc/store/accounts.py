@@ -28,6 +28,19 @@ class Caller(msgspec.Struct, frozen=True):
     email: str | None = None
 
 
+class MemberKey(msgspec.Struct, frozen=True):
+    """A key that works, as members of its organization see it."""
+
+    id: str
+    prefix: str
+    name: str
+    user_id: str | None  # who made it; None: `oc-host`
+    email: str | None
+    login: bool  # made by `oc login`
+    created_at: int
+    last_used_at: int | None
+
+
 class Key(msgspec.Struct, frozen=True):
     id: str
     prefix: str
@@ -55,16 +68,9 @@ class Accounts:
 
         return await self._database.run(work, durable=True)
 
-    async def create_key(self, org_id: str, name: str) -> tuple[str, str]:
-        """Returns the new key's id and the key itself, which nobody can read again."""
-        id, key = new_uuid(), new_api_key()
-
-        def work(session: Session) -> None:
-            prefix = key[:KEY_PREFIX_LENGTH]
-            session.change("add_key", id=id, org_id=org_id, hash=digest(key), prefix=prefix, name=name, at=now())
-
-        await self._database.run(work, durable=True)
-        return id, key
+    async def create_key(self, org_id: str, name: str, user_id: str | None = None) -> tuple[str, str]:
+        """Returns the new key's id and the key itself, which nobody can read again. `user_id`: who makes it."""
+        return await self._database.run(lambda session: add_key(session, org_id, name, user_id), durable=True)
 
     async def caller(self, key: str) -> Caller | None:
         """Constant time is not at stake: what is looked up is a hash, of which a guesser controls no prefix."""
@@ -74,6 +80,17 @@ class Accounts:
     async def keys(self) -> list[Key]:
         return msgspec.convert(await self._database.read("keys"), list[Key])
 
+    async def keys_in(self, org_id: str) -> list[MemberKey]:
+        """Newest first."""
+        rows = await self._database.read("keys_in", org_id=org_id)
+        return msgspec.convert(rows, list[MemberKey], strict=False)
+
+    async def revoke_key_in(self, org_id: str, id: str, user_id: str | None = None) -> bool:
+        """A key of that organization; with `user_id`, only if it is theirs. False: there is none that works."""
+        query, of = ("revoke_key_of", {"user_id": user_id}) if user_id else ("revoke_key_in", {})
+        parameters = {"id": id, "org_id": org_id, "at": now(), **of}
+        return await self._database.run(lambda session: session.change(query, **parameters) > 0, durable=True)
+
     async def revoke_key(self, id: str) -> bool:
         """False: there is no such key, or it was revoked before."""
         return await self._database.run(lambda session: session.change("revoke_key", id=id, at=now()) > 0, durable=True)
@@ -82,3 +99,13 @@ class Accounts:
         """Of keys, by id: when each was last used."""
         rows = [{"id": id, "at": at} for id, at in used.items()]
         await self._database.run(lambda session: session.change_each("use_key", rows))
+
+
+def add_key(
+    session: Session, org_id: str, name: str, user_id: str | None = None, *, login: bool = False
+) -> tuple[str, str]:
+    """The new key's id and the key itself."""
+    id, key = new_uuid(), new_api_key()
+    of = {"org_id": org_id, "user_id": user_id, "login": int(login)}
+    session.change("add_key", id=id, hash=digest(key), prefix=key[:KEY_PREFIX_LENGTH], name=name, at=now(), **of)
+    return id, key

@@ -10,6 +10,7 @@ import msgspec
 
 from oc.api.timestamps import now
 from oc.model.artifact import Artifact
+from oc.model.egress import Egress
 from oc.model.errors import BadRequest, Conflict
 from oc.model.ids import new_uuid
 from oc.model.sandbox import Size
@@ -52,6 +53,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     size: Size
     envs: dict[str, str]
     metadata: dict[str, str]
+    egress: Egress
     keep: int | None
     awaited: bool  # made under an Idempotency-Key: its client will ask for it again
     created_at: int
@@ -76,7 +78,7 @@ class Checkpoints:
         def work(session: Session) -> Checkpoint:
             _admit(session, sandbox_id, request)
             session.change("add_checkpoint", id=id, sandbox_id=sandbox_id, **columns)
-            made = _found(session.all("checkpoint", id=id))[0]
+            made = found(session.all("checkpoint", id=id))[0]
             if key is not None:
                 session.change("name_subject", org_id=made.org_id, key=key, subject=id)
             return made
@@ -85,16 +87,16 @@ class Checkpoints:
 
     async def get(self, id: str) -> Checkpoint | None:
         """Also one that is deleted."""
-        rows = _found(await self._database.read("checkpoint", id=id))
+        rows = found(await self._database.read("checkpoint", id=id))
         return rows[0] if rows else None
 
     async def of_sandbox(self, sandbox_id: str) -> list[Checkpoint]:
         """Newest first."""
-        return _found(await self._database.read("checkpoints_of_sandbox", sandbox_id=sandbox_id))
+        return found(await self._database.read("checkpoints_of_sandbox", sandbox_id=sandbox_id))
 
     async def processing(self) -> list[Checkpoint]:
         """Of all organizations."""
-        return _found(await self._database.read("checkpoints_processing"))
+        return found(await self._database.read("checkpoints_processing"))
 
     async def record(self, artifact: Artifact) -> Checkpoint | None:
         """What the worker says of one that it has; None when it is deleted, or was ready or failed before.
@@ -109,7 +111,7 @@ class Checkpoints:
         def work(session: Session) -> Checkpoint | None:
             before = session.one("checkpoint", id=artifact.id)
             columns = {"status": status, "reason": artifact.reason, "bytes": size, "at": at}
-            rows = _found(session.all("save_checkpoint", id=artifact.id, **columns))
+            rows = found(session.all("save_checkpoint", id=artifact.id, **columns))
             for row in rows if before and before["saved_at"] is None else ():
                 record(session, row.org_id, row.sandbox_id, "sandbox.checkpoint.created", at, row.id)
                 _prune(session, row)
@@ -121,7 +123,7 @@ class Checkpoints:
         """None when it was ready or failed before. What there is of its artifact is not wanted."""
 
         def work(session: Session) -> Checkpoint | None:
-            rows = _found(session.all("fail_checkpoint", id=id, reason=reason, at=now()))
+            rows = found(session.all("fail_checkpoint", id=id, reason=reason, at=now()))
             for row in rows:
                 discard(session, row.id, row.sandbox_id)
                 record(session, row.org_id, row.sandbox_id, "sandbox.checkpoint.failed", now(), reason)
@@ -135,7 +137,7 @@ class Checkpoints:
 
     async def publish(self, id: str, public: bool) -> Checkpoint | None:
         def work(session: Session) -> list[Checkpoint]:
-            return _found(session.all("publish_checkpoint", id=id, public=int(public)))
+            return found(session.all("publish_checkpoint", id=id, public=int(public)))
 
         rows = await self._database.run(work)
         return rows[0] if rows else None
@@ -166,13 +168,13 @@ def _prune(session: Session, saved: Checkpoint) -> None:
 
 
 def _delete(session: Session, id: str) -> bool:
-    rows = _found(session.all("delete_checkpoint", id=id, at=now()))
+    rows = found(session.all("delete_checkpoint", id=id, at=now()))
     for row in rows:
         discard(session, row.id, row.sandbox_id)
     return bool(rows)
 
 
-def _found(rows: Sequence[dict[str, Any]]) -> list[Checkpoint]:
+def found(rows: Sequence[dict[str, Any]]) -> list[Checkpoint]:
     return [_checkpoint(row) for row in rows]
 
 
@@ -185,5 +187,6 @@ def _checkpoint(row: dict[str, Any]) -> Checkpoint:
         "size": Size(float(row["cpus"]), row["memory_mb"], row["disk_mb"]),
         "envs": msgspec.json.decode(row["envs"]),
         "metadata": msgspec.json.decode(row["metadata"]),
+        "egress": msgspec.json.decode(row["egress"], type=Egress),
     }
     return Checkpoint(**rest | made)

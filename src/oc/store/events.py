@@ -28,3 +28,8 @@ class Events:
     async def of(self, sandbox_id: str) -> list[Event]:
         """Oldest first."""
         return msgspec.convert(await self._database.read("events_of_sandbox", sandbox_id=sandbox_id), list[Event])
+
+    async def last_of(self, sandbox_id: str, most: int) -> list[Event]:
+        """Newest first."""
+        rows = await self._database.read("last_events_of_sandbox", sandbox_id=sandbox_id, most=most)
+        return msgspec.convert(rows, list[Event])

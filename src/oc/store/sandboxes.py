@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from oc.api.timestamps import now
+from oc.model.egress import Egress
 from oc.model.errors import TooMany
 from oc.model.ids import new_sandbox
 from oc.model.sandbox import TRANSITIONS, Image, Origin, Size, Status
@@ -41,6 +42,7 @@ class Wish(msgspec.Struct, frozen=True):
     origin: Origin = Image()  # what its last start was from
     from_checkpoint: str | None = None  # that it is a fork of
     preview_hash: str | None = None  # SHA-256 of the token that its previews ask for; none: open
+    egress: Egress = Egress()
 
 
 class Sandbox(msgspec.Struct, frozen=True):
@@ -129,6 +131,16 @@ class Sandboxes:
             lambda session: session.change("set_preview_hash", id=id, hash=hash) > 0, durable=True
         )
 
+    async def set_egress(self, id: str, egress: Egress) -> bool:
+        """False: it has ended."""
+        text = msgspec.json.encode(egress).decode()
+        return await self._database.run(lambda session: session.change("set_egress", id=id, egress=text) > 0)
+
+    async def governed_by(self, store_id: str) -> list[Sandbox]:
+        """Running sandboxes that use a secret store."""
+        running = await self.in_states(Status.RUNNING)
+        return [row for row in running if store_id in row.wish.egress.stores]
+
     async def note_memory_kills(self, id: str, number: int) -> None:
         """How many processes have been killed in it, so that it did not run out of memory."""
         at = now()
@@ -194,6 +206,7 @@ def _columns(wish: Wish) -> dict[str, Any]:
         "origin": msgspec.json.encode(wish.origin).decode(),
         "from_checkpoint": wish.from_checkpoint,
         "preview_hash": wish.preview_hash,
+        "egress": msgspec.json.encode(wish.egress).decode(),
     }
 
 
@@ -211,6 +224,7 @@ def _sandbox(row: dict[str, Any]) -> Sandbox:
         origin=msgspec.json.decode(row["origin"], type=Origin),
         from_checkpoint=row["from_checkpoint"],
         preview_hash=row["preview_hash"],
+        egress=msgspec.json.decode(row["egress"], type=Egress),
     )
     rest = {name: row[name] for name in Sandbox.__struct_fields__ if name in row}
     made = {

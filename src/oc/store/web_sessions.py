@@ -70,3 +70,13 @@ class WebSessions:
         """Of the same person, everywhere else."""
         parameters = {"user_id": visitor.user_id, "kept": visitor.session}
         await self._database.run(lambda work: work.change("end_web_sessions_of", **parameters), durable=True)
+
+    async def count_others(self, visitor: Visitor) -> int:
+        """Of the same person."""
+        rows = await self._database.read("other_web_sessions", user_id=visitor.user_id, kept=visitor.session, at=now())
+        return int(rows[0]["others"])
+
+    async def switch(self, visitor: Visitor, org_id: str) -> None:
+        """To another organization; whether they belong to it is looked at by every request (`visitor`)."""
+        parameters = {"session": visitor.session, "org_id": org_id}
+        await self._database.run(lambda work: work.change("switch_web_session", **parameters))

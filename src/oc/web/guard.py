@@ -27,6 +27,8 @@ SAFE = frozenset(("GET", "HEAD"))
 Form = dict[str, str]
 Show = Callable[[Request, Visitor], Awaitable[Response]]
 Act = Callable[[Request, Visitor, Form], Awaitable[Response]]
+OpenShow = Callable[[Request, Visitor | None], Awaitable[Response]]
+OpenAct = Callable[[Request, Visitor | None, Form], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -77,19 +79,43 @@ class Guard:
 
         return endpoint
 
+    # --- pages and forms for those who are not signed in as well ---
+
+    def open_page(self, show: OpenShow) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            visitor = await self.visitor(request)
+            return await self._answer(request, visitor, show(request, visitor))
+
+        return endpoint
+
+    def open_action(self, act: OpenAct) -> Endpoint:
+        """There may be no session whose token could be asked for: the origin alone tells whose form it is."""
+
+        async def endpoint(request: Request) -> Response:
+            visitor = await self.visitor(request)
+            return await self._answer(request, visitor, self._open_act(request, visitor, act))
+
+        return endpoint
+
+    async def _open_act(self, request: Request, visitor: Visitor | None, act: OpenAct) -> Response:
+        check_origin(request)
+        return await act(request, visitor, await read_form(request))
+
     async def _act(self, request: Request, visitor: Visitor, act: Act) -> Response:
         check_origin(request)
         form = await read_form(request)
         check_token(visitor, form.pop("csrf", ""))
         return await act(request, visitor, form)
 
-    async def _answer(self, request: Request, visitor: Visitor, answer: Awaitable[Response]) -> Response:
+    async def _answer(self, request: Request, visitor: Visitor | None, answer: Awaitable[Response]) -> Response:
         """An error is a page; for htmx, a fragment that goes where messages are shown."""
         try:
             return await answer
         except OpenComputerError as error:
             template = "fragments/error.html" if "hx-request" in request.headers else "error.html"
-            headers = {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML"}
+            headers = {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML", "HX-Reselect": "unset"}
+            if "retry_after" in error.details:
+                headers["Retry-After"] = str(error.details["retry_after"])
             return self._pages.show(request, template, visitor, status=error.status, headers=headers, error=error)
 
     # --- the API for scripts of our pages ---

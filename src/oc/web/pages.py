@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from oc import __version__
 from oc.settings import Settings
 from oc.store.web_sessions import Visitor
+from oc.web import amounts
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{style}; img-src 'self' data:; connect-src 'self'; "
@@ -40,7 +41,12 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.filters |= amounts.FILTERS
         self._templates.globals |= {"asset": asset, "version": __version__, "settings": settings}
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
 
     @property
     def filters(self) -> dict[str, Any]:
@@ -50,6 +56,10 @@ class Pages:
     def html(self, template: str, **context: Any) -> str:
         """A fragment of a page."""
         return self._templates.get_template(template).render(context)
+
+    def pieces(self, template: str) -> Any:
+        """Macros of a template, to be called by their names."""
+        return self._templates.get_template(template).module
 
     def show(
         self,

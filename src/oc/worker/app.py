@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,19 +17,19 @@ from oc.model.errors import BadRequest, NotFound
 from oc.model.ids import SANDBOX, UUID
 from oc.model.sandbox import Checkpoint, Spec
 from oc.wire.messages import MAX_FRAME, MAX_TEXT
-from oc.worker import artifacts, dataplane, envelope, json_body
+from oc.worker import artifacts, dataplane, egress, envelope, json_body, statistics, tunnels
 from oc.worker.logs import RequestId
 from oc.worker.supervisor import Supervisor
 
 LARGEST_ENVIRONMENT = MAX_FRAME // 2  # bytes; the rest is for lengths and what the image adds
 
 
-def create_app(supervisor: Supervisor) -> Starlette:
-    """Sandboxes are adopted before the socket is listened on, and let go of when it is closed."""
+def create_app(supervisor: Supervisor, for_tunnels: socket.socket) -> Starlette:
+    """Sandboxes are adopted before the sockets are listened on, and let go of when they are closed."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with supervisor:
+        async with supervisor, tunnels.serving(for_tunnels, supervisor):
             yield
 
     calls = Calls(supervisor)
@@ -40,6 +41,8 @@ def create_app(supervisor: Supervisor) -> Starlette:
         Route("/sandboxes/{id}", calls.ensure, methods=["PUT"]),
         Route("/sandboxes/{id}", calls.remove, methods=["DELETE"]),
         *artifacts.routes(supervisor),
+        *statistics.routes(supervisor),
+        *egress.routes(supervisor),
         *dataplane.routes(supervisor),
     ]
     middleware = [Middleware(RequestId)]

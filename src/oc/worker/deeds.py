@@ -39,7 +39,7 @@ async def ensure(sandbox: Sandbox, spec: Spec) -> Observed:
         await _make(sandbox, spec)
     elif sandbox.record.step not in {Step.RUNNING, Step.FROZEN}:
         raise sandbox.absence()
-    elif sandbox.record.spec != spec:
+    elif msgspec.structs.replace(sandbox.record.spec, governed=spec.governed) != spec:
         raise Conflict(f"sandbox {spec.id} exists with another size, origin or environment")
     await saves.thaw(sandbox)
     return sandbox.observed()

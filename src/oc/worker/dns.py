@@ -10,9 +10,13 @@ ANSWER = 0x8000  # flag QR
 OPCODE = 0x7800
 RECURSION_DESIRED = 0x0100
 RECURSION_AVAILABLE = 0x0080
-SERVFAIL = 2
+SERVFAIL, REFUSED = 2, 5
+TYPE_A, TYPE_AAAA, TYPE_CNAME = 1, 28, 5
+CLASS_IN = 1
+RECORD = struct.Struct(">HHIH")  # type, class, time to live, length
 LONGEST_NAME = 255
 LONGEST_LABEL = 63
+POINTER = 0xC0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +33,33 @@ class Query:
         """The answer to `with_id`'s message, as the answer to this one."""
         return _renumbered(message, self.id)
 
+    @property
+    def name(self) -> str:
+        """In lower case, without a dot at its end. What is not ASCII comes as escapes, which match no pattern."""
+        labels, at = [], 0
+        while length := self.question[at]:
+            labels.append(self.question[at + 1 : at + 1 + length].decode("ascii", "backslashreplace"))
+            at += 1 + length
+        return ".".join(labels).lower()
+
+    @property
+    def type(self) -> int:
+        return int.from_bytes(self.question[-4:-2], "big")
+
     def failed(self) -> bytes:
         """ "The name server was unable to process this query" (SERVFAIL)."""
-        flags = ANSWER | RECURSION_AVAILABLE | (self.flags & RECURSION_DESIRED) | SERVFAIL
+        return self._empty(SERVFAIL)
+
+    def refused(self) -> bytes:
+        """ "The name server refuses to perform the specified operation for policy reasons" (REFUSED)."""
+        return self._empty(REFUSED)
+
+    def nothing(self) -> bytes:
+        """The name has no records of that type."""
+        return self._empty(0)
+
+    def _empty(self, code: int) -> bytes:
+        flags = ANSWER | RECURSION_AVAILABLE | (self.flags & RECURSION_DESIRED) | code
         return HEADER.pack(self.id, flags, 1, 0, 0, 0) + self.question
 
     def answered_by(self, message: bytes, id: int) -> bool:
@@ -73,6 +101,37 @@ def _name_end(message: bytes, at: int) -> int:
         if length > LONGEST_LABEL:  # a pointer: nothing comes before the question that it could point to
             break
     raise ValueError("bad name")
+
+
+def addresses(message: bytes) -> list[str]:
+    """IPv4 addresses in the answers of a message that `answered_by` has let pass. Raises ValueError."""
+    _, _, _, answers, _, _ = HEADER.unpack_from(message)
+    at = _name_end(message, HEADER.size) + 4
+    found = []
+    for _ in range(answers):
+        at = _skip_name(message, at)
+        if at + RECORD.size > len(message):
+            raise ValueError("cut off")
+        kind, family, _, length = RECORD.unpack_from(message, at)
+        at += RECORD.size
+        if at + length > len(message):
+            raise ValueError("cut off")
+        if (kind, family, length) == (TYPE_A, CLASS_IN, 4):
+            found.append(".".join(map(str, message[at : at + 4])))
+        at += length
+    return found
+
+
+def _skip_name(message: bytes, at: int) -> int:
+    """Past a name, which may end in a pointer to an earlier one (RFC 1035, 4.1.4)."""
+    while at < len(message):
+        length = message[at]
+        if length >= POINTER:
+            return at + 2
+        at += 1 + length
+        if length == 0:
+            return at
+    raise ValueError("cut off")
 
 
 def _renumbered(message: bytes, id: int) -> bytes:

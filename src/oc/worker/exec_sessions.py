@@ -72,11 +72,11 @@ class Sessions:
             self._first_readers.hold(start.session, await link.launch(start))
 
     async def list(self, request: Request) -> Response:
-        """`GET exec`, the oldest first."""
+        """`GET exec`, the oldest first. Terminals are listed by `GET pty`."""
         sandbox = request.path_params["id"]
         link = await self._links.link(sandbox)
         sessions = sorted(await link.sessions(), key=lambda session: session.started_s)
-        return json_body.answer([self._listed(session, sandbox) for session in sessions])
+        return json_body.answer([self._listed(session, sandbox) for session in sessions if not session.terminal])
 
     def _listed(self, session: Session, sandbox: str) -> dict[str, Any]:
         command, *args = session.argv or ("",)

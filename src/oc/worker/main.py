@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 from types import FrameType
 
@@ -26,7 +27,8 @@ def run(settings: Settings) -> None:
     children.become_subreaper()
     listening.lock(settings.data_dir / "worker")
     listener = listening.listen(settings.worker_socket, settings.server_uid)
-    uvicorn.Server(_config(settings)).run(sockets=[listener])
+    for_tunnels = listening.listen(settings.tunnel_socket, settings.server_uid)
+    uvicorn.Server(_config(settings, for_tunnels)).run(sockets=[listener])
 
 
 def _leave(_: int, __: FrameType | None) -> None:
@@ -34,9 +36,9 @@ def _leave(_: int, __: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _config(settings: Settings) -> uvicorn.Config:
+def _config(settings: Settings, for_tunnels: socket.socket) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(Supervisor(assemble(settings))),
+        create_app(Supervisor(assemble(settings)), for_tunnels),
         http="httptools",
         ws="websockets-sansio",
         ws_per_message_deflate=False,

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oc.host import iptables, link, netns, nft, threads
+from oc.model.egress import Policy
 from oc.model.errors import Failed, Unavailable
 from oc.settings import Settings
 from oc.worker import firewall
+from oc.worker.governing import Governing
 from oc.worker.resolver import Resolver
+from oc.worker.screening import Screening
+from oc.worker.violations import Violation, Violations
 
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 FIRST = 2  # of the network's addresses: after its own and the gateway's
@@ -36,22 +40,31 @@ class Network:
         # Slots are taken in turn: an address that was just given up may still be known to somebody outside.
         self._next = secrets.randbelow(self._slots)
         self._claimed: set[int] = set()
-        self._resolver = Resolver(str(settings.network[1]), settings.network)
+        self._gateway = str(settings.network[1])
+        self._group = settings.egress_uid
+        self.governing = Governing(settings.egress_directory, self._group, firewall.table(self._instance))
+        self.violations = Violations(settings.egress_events)
+        screen = Screening(self.governing, self.violations)
+        self._resolver = Resolver(self._gateway, settings.network, screen=screen)
 
     async def open(self) -> None:
         """Forwarding, filter and resolver; idempotent. Sandboxes that are there stay connected, remains go.
 
         Raises ProgramFailed, Unavailable (something else has the resolver's port) and OSError.
         """
-        await nft.replace(firewall.table(self._instance), firewall.rules(self._instance, self._range))
+        await threads.call(lambda: self.governing.open(self._attached()))
+        rules = firewall.rules(self._instance, self._range, self.governing.addresses)
+        await nft.replace(firewall.table(self._instance), rules)
         await iptables.admit(f"{self._prefix}+")
         await threads.call(self._prepare)
         await self._resolver.start()
+        await self.violations.open(self._group)
 
     def _prepare(self) -> None:
         if IP_FORWARD.read_text().strip() != "1":  # a write, even of the same value, resets other settings
             IP_FORWARD.write_text("1")
         netns.prepare()
+        link.give("lo", self._gateway)  # so that the proxy can listen there before there is a cable
         self._sweep()
 
     def _sweep(self) -> None:
@@ -60,19 +73,29 @@ class Network:
             if not id:
                 link.disconnect(name)
 
-    async def attach(self, id: str) -> Attached:
+    async def attach(self, id: str, governed: bool = False) -> Attached:
         """A new namespace for a sandbox, connected; what it had before goes, as gVisor uses one up.
 
-        Raises Unavailable when no address is free, Failed when the kernel refuses; nothing is left behind then.
+        Raises Unavailable when no address is free, or when it is to be governed and nobody has said how; Failed when
+        the kernel refuses. Nothing is left behind then.
         """
         await self.detach(id)
         slot = self._claim()
+        address = self._address(slot)
         try:
+            await self._bind(id, address, governed)
             return await threads.call(self._attach, id, slot)
-        except OSError as error:
+        except BaseException as error:
+            await self.governing.release(address)
+            if not isinstance(error, OSError):
+                raise
             raise Failed(f"cannot connect sandbox {id} to the network: {error}") from error
         finally:
             self._claimed.discard(slot)
+
+    async def _bind(self, id: str, address: str, governed: bool) -> None:
+        if not await self.governing.bind(id, address) and governed:
+            raise Unavailable(f"what sandbox {id} may send is not known on this host", hint="start it again")
 
     def _claim(self) -> int:
         taken = {self._slot(name) for name in link.aliases(self._prefix)} | self._claimed
@@ -88,7 +111,7 @@ class Network:
         )
 
     def _attach(self, id: str, slot: int) -> Attached:
-        address = str(self._range[slot + FIRST])
+        address = self._address(slot)
         try:
             path = netns.create(f"{self._prefix}{id}")
             link.connect(
@@ -110,16 +133,33 @@ class Network:
 
     async def address(self, id: str) -> str | None:
         """The address of a sandbox that is attached, from the kernel."""
-        return next((str(self._range[self._slot(name) + FIRST]) for name in self._cables(id)), None)
+        return self._attached().get(id)
+
+    async def govern(self, id: str, policy: Policy | None) -> None:
+        """From now on, whether it is there yet or not; None: it may send what it likes."""
+        address = await self.address(id)
+        if policy is not None:
+            await self.governing.put(policy, address)
+        else:
+            await self.governing.drop(id)
+            if address is not None:
+                await self.governing.release(address)
 
     async def detach(self, id: str) -> None:
-        """Removes a sandbox's cable and namespace; fine when there is nothing. Raises OSError."""
+        """Removes a sandbox's cable and namespace; fine when there is nothing. Raises OSError, ProgramFailed."""
+        address = self._attached().get(id)
         await threads.call(self._detach, id)
+        if address is not None:
+            await self.governing.release(address)
 
     def _detach(self, id: str) -> None:
         for name in self._cables(id):
             link.disconnect(name)
         netns.remove(f"{self._prefix}{id}")
+
+    def refused(self, id: str) -> list[Violation]:
+        """Newest first."""
+        return self.violations.of(id)
 
     async def present(self) -> set[str]:
         """Ids of all sandboxes that have something here, whole or half-made."""
@@ -129,17 +169,27 @@ class Network:
     async def close(self) -> None:
         """Stops the resolver. Sandboxes stay connected and filtered."""
         await self._resolver.stop()
+        self.violations.close()
 
     async def clear(self) -> None:
         """Removes everything of this instance: cables, namespaces, filter. Raises ProgramFailed, OSError."""
         for id in await self.present():
             await self.detach(id)
         await threads.call(self._sweep)
+        await threads.call(link.take, "lo", self._gateway)
         await iptables.withdraw(f"{self._prefix}+")
         await nft.remove(firewall.table(self._instance))
 
     def _cables(self, id: str) -> Iterator[str]:
         return (name for name, alias in link.aliases(self._prefix).items() if alias == id)
+
+    def _attached(self) -> dict[str, str]:
+        """Addresses by id, from the kernel."""
+        cables = link.aliases(self._prefix).items()
+        return {id: self._address(self._slot(name)) for name, id in cables if id}
+
+    def _address(self, slot: int) -> str:
+        return str(self._range[slot + FIRST])
 
     def _slot(self, name: str) -> int:
         return int(name.removeprefix(self._prefix))

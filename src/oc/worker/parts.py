@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from oc.model.egress import Policy
 from oc.model.ids import SANDBOX
 from oc.runtime.driver import Driver, Endpoint
 from oc.worker.agent.link import Link, OnEvent
 from oc.worker.journal import Journal
 from oc.worker.shelf import Shelf
 from oc.worker.storing import Storing
+from oc.worker.violations import Violation
 
 STARTS_PER_CPU = 2  # at once: more only make each other slow
 
@@ -32,7 +34,17 @@ class Network(Protocol):
         """Makes what all sandboxes share."""
         ...
 
-    async def attach(self, id: str) -> Attachment: ...
+    async def attach(self, id: str, governed: bool = False) -> Attachment:
+        """`governed`: not without its egress policy."""
+        ...
+
+    async def govern(self, id: str, policy: Policy | None) -> None:
+        """What the sandbox may send from now on, whether it is there yet or not; None: what it likes."""
+        ...
+
+    def refused(self, id: str) -> list[Violation]:
+        """What it has tried to send and was refused, newest first."""
+        ...
 
     async def address(self, id: str) -> str | None:
         """Of an attached sandbox; None when it is not attached, or not wholly."""

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from ipaddress import IPv4Address, IPv4Network, ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from oc.model.errors import Unavailable
 from oc.worker import dns
@@ -61,6 +61,18 @@ def _is_address(text: str) -> bool:
     return True
 
 
+class Screen(Protocol):
+    """What some clients may not ask."""
+
+    def before(self, client: str, query: dns.Query) -> bytes | None:
+        """An answer in place of the name servers'; None: they are to be asked."""
+        ...
+
+    def after(self, client: str, query: dns.Query, answer: bytes) -> None:
+        """What is about to be answered."""
+        ...
+
+
 class Resolver:
     """Listens on one address, UDP and TCP, and answers clients of one network only."""
 
@@ -71,10 +83,12 @@ class Resolver:
         *,
         port: int = PORT,
         servers: Callable[[], list[Server]] = host_servers,
+        screen: Screen | None = None,
     ) -> None:
         self.listens = address, port
         self._clients = clients
         self._servers = servers
+        self._screen = screen
         self._pending: Counter[str] = Counter()
         self._connections: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -140,16 +154,24 @@ class Resolver:
         )
 
     async def _answer_datagram(self, message: bytes, client: Server) -> None:
-        answer = await self._answer(message, _ask_by_datagram)
+        answer = await self._answer(client[0], message, _ask_by_datagram)
         if answer is not None and self._udp is not None:
             self._udp.sendto(answer, client)
 
-    async def _answer(self, message: bytes, ask: _Ask) -> bytes | None:
+    async def _answer(self, client: str, message: bytes, ask: _Ask) -> bytes | None:
         """None: what came is not worth an answer."""
         try:
             query = dns.parse(message)
         except ValueError:
             return None
+        if self._screen is not None and (answer := self._screen.before(client, query)) is not None:
+            return answer
+        answer = await self._from_servers(query, ask)
+        if self._screen is not None:
+            self._screen.after(client, query, answer)
+        return answer
+
+    async def _from_servers(self, query: dns.Query, ask: _Ask) -> bytes:
         for server in self._servers():
             id = secrets.randbelow(1 << 16)
             try:
@@ -169,18 +191,18 @@ class Resolver:
             return
         self._track(task, self._connections, client)
         try:
-            while await self._converse(reader, writer):
+            while await self._converse(client, reader, writer):
                 pass
         except (OSError, TimeoutError, EOFError, ValueError) as error:
             log.debug("DNS connection of %s ended: %s", client, error)
         finally:
             writer.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _converse(self, client: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One question and its answer; false when there is none."""
         async with asyncio.timeout(IDLE_S):
             message = await _read(reader, LARGEST_QUERY)
-        answer = await self._answer(message, _ask_by_stream)
+        answer = await self._answer(client, message, _ask_by_stream)
         if answer is None:
             return False
         async with asyncio.timeout(IDLE_S):

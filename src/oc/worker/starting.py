@@ -28,7 +28,7 @@ async def boot(sandbox: Sandbox, record: Record, memory: Path | None = None, tok
     faults.here("create:mount")
     root = await parts.disks.mount(sandbox.id)
     faults.here("create:network")
-    attached = await parts.network.attach(sandbox.id)
+    attached = await parts.network.attach(sandbox.id, record.spec.governed)
     faults.here("create:runtime")
     netns = None if attached.netns is None else str(attached.netns)
     launch = replace(sandbox.launch(record, attached.address, netns), root=root, memory=memory)

@@ -9,7 +9,9 @@ from typing import Any, Self
 import structlog
 
 from oc.host import children, threads
+from oc.host.cgroup import Usage
 from oc.model.artifact import Artifact
+from oc.model.egress import Policy
 from oc.model.errors import NotFound
 from oc.model.sandbox import Checkpoint, Observed, Spec
 from oc.worker import capacity
@@ -108,6 +110,7 @@ class Supervisor:
     async def remove(self, id: str) -> None:
         if id in self._actors:
             await self._actors[id].remove()
+        await self.parts.network.govern(id, None)
 
     def observed(self, id: str) -> Observed:
         """Raises NotFound."""
@@ -136,6 +139,14 @@ class Supervisor:
 
     async def link(self, id: str) -> Link:
         return await self._existing(id).link()
+
+    async def govern(self, id: str, policy: Policy | None) -> None:
+        """What a sandbox may send from now on, whether it is there yet or not. Raises NotSupported."""
+        await self.parts.network.govern(id, policy)
+
+    async def usage(self) -> dict[str, Usage]:
+        """Of all that run."""
+        return await self.parts.driver.usage([id for id, actor in self._actors.items() if actor.sandbox.running])
 
     async def host(self) -> dict[str, Any]:
         host = await threads.call(capacity.look, self.parts.pool)

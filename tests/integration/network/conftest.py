@@ -24,8 +24,8 @@ OWN = os.getpid() % 250  # of this test run, beside others on the machine
 
 
 @pytest.fixture
-def settings() -> Settings:
-    return Settings(instance=f"n{OWN:03d}", network=IPv4Network(f"10.250.{OWN}.0/24"))
+def settings(tmp_path: Path) -> Settings:
+    return Settings(instance=f"n{OWN:03d}", network=IPv4Network(f"10.250.{OWN}.0/24"), run_dir=tmp_path)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_each_has_its_own_address_and_leaves_nothing(network: Network, settings:
             assert await network.present() == set()
             assert await network.address(IDS[0]) is None
             assert link.aliases(f"{settings.instance}-") == {}
-            assert (await run("ip", "route", "show", "table", "all", "root", str(settings.network))).out == b""
+            assert (await run("ip", "route", "show", "root", str(settings.network))).out == b""
         finally:
             await network.close()
 
@@ -44,7 +44,7 @@ def test_each_has_its_own_address_and_leaves_nothing(network: Network, settings:
 
 
 def test_a_full_network_says_so(settings: Settings) -> None:
-    network = Network(Settings(instance=settings.instance, network=settings.network))
+    network = Network(settings)
     network._slots = 2
 
     async def work() -> None:
@@ -64,13 +64,14 @@ def test_a_full_network_says_so(settings: Settings) -> None:
 KILLED = """
 import asyncio, sys, time
 from ipaddress import IPv4Network
+from pathlib import Path
 from oc.settings import Settings
 from oc.worker.network import Network
 
 async def main():
-    network = Network(Settings(instance=sys.argv[1], network=IPv4Network(sys.argv[2])))
+    network = Network(Settings(instance=sys.argv[1], network=IPv4Network(sys.argv[2]), run_dir=Path(sys.argv[3])))
     await network.open()
-    print((await network.attach(sys.argv[3])).address, flush=True)
+    print((await network.attach(sys.argv[4])).address, flush=True)
     await asyncio.sleep(1000)
 
 asyncio.run(main())
@@ -78,7 +79,15 @@ asyncio.run(main())
 
 
 def test_what_a_killed_worker_had_is_found_again(network: Network, settings: Settings) -> None:
-    command = [sys.executable, "-c", KILLED, settings.instance, str(settings.network), IDS[0]]
+    command = [
+        sys.executable,
+        "-c",
+        KILLED,
+        settings.instance,
+        str(settings.network),
+        str(settings.run_dir),
+        IDS[0],
+    ]
     environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": ":".join(filter(None, sys.path))}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None

@@ -38,6 +38,12 @@ CANNED: dict[tuple[str, str], tuple[int, Any]] = {
     ("POST", "exec"): (201, SESSION),
     ("GET", "exec"): (200, [SESSION]),
     ("POST", "exec/{session}/kill"): (200, {"ok": True}),
+    ("POST", "pty"): (201, {"sessionID": "0123abcd", "sandboxID": "sb-00000000"}),
+    ("POST", "pty/{session}/resize"): (200, None),
+    ("DELETE", "pty/{session}"): (204, None),
+    ("PUT", "egress"): (204, None),
+    ("DELETE", "egress"): (204, None),
+    ("GET", "violations"): (200, [{"at": 1, "host": "example.com", "port": 443, "reason": "not allowed"}]),
     ("GET", "files/list"): (200, [{"name": "a", "isDir": False, "path": "/a", "size": 1}]),
     ("POST", "files/mkdir"): (204, None),
     ("DELETE", "files"): (204, None),
@@ -70,6 +76,7 @@ class StubWorker:
         self.exits: dict[str, tuple[int, str]] = {}  # exit code and stderr of scripts; 0 otherwise
         self.scripts: list[tuple[str, str]] = []  # sandbox, script
         self.memory_available_mb = 4000
+        self.used: list[dict[str, Any]] = []
         self.working = 0  # deeds that it has begun
 
     @property
@@ -81,6 +88,7 @@ class StubWorker:
                 Route("/health", self.health),
                 Route("/host", self.host),
                 Route("/sandboxes", self.all),
+                Route("/statistics", self.statistics),
                 Route(sandbox, self.ensure, methods=["PUT"]),
                 Route(sandbox, self.remove, methods=["DELETE"]),
                 Route(sandbox, self.look),
@@ -103,6 +111,9 @@ class StubWorker:
 
     async def all(self, _: Request) -> Response:
         return json(list(self.observed.values()))
+
+    async def statistics(self, _: Request) -> Response:
+        return json(self.used)
 
     async def ensure(self, request: Request) -> Any:
         spec = msgspec.json.decode(await request.body(), type=Spec)

@@ -24,8 +24,9 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 async def ask(api: httpx.AsyncClient, call: Call, id: str, checkpoint: str = UNKNOWN) -> httpx.Response:
-    path = call.path.format(id=id, session=SESSION, checkpoint=checkpoint, patch=UNKNOWN)
-    body = {"cmd": "true", "timeout": 5, "name": "x", "script": "true"}
+    names = {"session": SESSION, "checkpoint": checkpoint, "patch": UNKNOWN, "port": 80, "store": UNKNOWN, "name": "X"}
+    path = call.path.format(id=id, **names)
+    body = {"cmd": "true", "timeout": 5, "name": "x", "script": "true", "port": 80}
     return await api.request(call.method, path, params={"path": "/x"}, json=body)
 
 

@@ -52,12 +52,9 @@ def test_any_size_from_the_least_to_the_hosts(body: dict[str, Any], size: Size) 
         ({"envs": {f"A{number}": "x" * (60 << 10) for number in range(5)}}, 413, "envs are too large"),
         ({"metadata": {"a": "x" * (16 << 10)}}, 413, "metadata are too large"),
         ({"templateID": "../base"}, 404, "template not found: ../base"),
-        ({"secretStore": "vault"}, 400, "secret store not found: vault"),
         ({"image": {"base": "x"}}, 501, "images"),
         ({"snapshot": "name"}, 501, "snapshots"),
-        ({"previewAuth": {"scheme": "bearer"}}, 501, "previewAuth"),
         ({"webhooks": [{}]}, 501, "webhooks"),
-        ({"networkEnabled": False}, 501, "networkEnabled"),
     ],
 )
 def test_refusal_names_the_field_and_what_it_may_be(body: dict[str, Any], status: int, text: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from oc.blobs.store import open_store
+from oc.host.cgroup import Usage
+from oc.model.egress import Policy
 from oc.model.sandbox import Size, Spec
 from oc.runtime.driver import Death, Endpoint, Launch
 from oc.wire.messages import Configure, Event, Stats
@@ -17,6 +19,7 @@ from oc.worker.journal import Journal
 from oc.worker.parts import Parts
 from oc.worker.shelf import Shelf
 from oc.worker.storing import Storing
+from oc.worker.violations import Violation
 
 ID = "sb-00000001"
 SPEC = Spec(ID, Size(cpus=1.0, memory_mb=64, disk_mb=64))
@@ -100,6 +103,9 @@ class MemoryDriver:
     async def running(self) -> set[str]:
         return set(self.host.running)
 
+    async def usage(self, ids: Collection[str]) -> dict[str, Usage]:
+        return {}
+
     async def remove(self, id: str) -> None:
         await self.host.call("remove")
         self.host.running.discard(id)
@@ -129,7 +135,7 @@ class MemoryNetwork:
 
     async def open(self) -> None: ...
 
-    async def attach(self, id: str) -> MemoryAttached:
+    async def attach(self, id: str, governed: bool = False) -> MemoryAttached:
         await self.host.call("attach")
         self.host.networks.add(id)
         return MemoryAttached(Path("/run/netns", id), "10.0.0.2")
@@ -140,6 +146,11 @@ class MemoryNetwork:
     async def detach(self, id: str) -> None:
         await self.host.call("detach")
         self.host.networks.discard(id)
+
+    async def govern(self, id: str, policy: Policy | None) -> None: ...
+
+    def refused(self, id: str) -> list[Violation]:
+        return []
 
     async def present(self) -> set[str]:
         return set(self.host.networks)

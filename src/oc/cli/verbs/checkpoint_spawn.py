@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oc.cli import output
+from oc.cli import egress, output
 from oc.cli.api import once, path
 from oc.cli.command import Argument, Command
 from oc.cli.values import natural, positive
@@ -22,7 +22,8 @@ ANSWER_S = 3600.0  # it comes when all patches have run, and each may take five 
 def run(context: Context, arguments: Namespace) -> int:
     api, count = context.api(), arguments.count
     target = path("sandboxes", "from-checkpoint", arguments.CHECKPOINT)
-    body = {"timeout": arguments.timeout}
+    body = {"timeout": arguments.timeout, "secretStore": arguments.secret_store, "egress": egress.rules(arguments)}
+    body = {name: value for name, value in body.items() if value is not None}
     if count is None:
         sandbox = api.object("POST", target, body, needs=NEEDS, answer_s=ANSWER_S, headers=once())
         return context.show(sandbox, lambda: _print([sandbox]))
@@ -45,6 +46,8 @@ COMMAND = Command(
     Argument(
         "--timeout", metavar="S", type=natural, default=0, help="hibernate after S idle seconds; 0: never (default)"
     ),
+    Argument("--secret-store", metavar="NAME", help="store whose secrets it may use, beside its checkpoint's"),
+    *egress.FLAGS,
     Argument("--count", metavar="N", type=positive, help="create N at once, all or none; --json prints an array"),
     notes=(
         "With a full checkpoint its processes run on in the new sandbox; with disk_only it boots. Patches of the\n"

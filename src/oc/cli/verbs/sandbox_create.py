@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oc.cli import output
+from oc.cli import egress, output
 from oc.cli.api import once
 from oc.cli.command import Argument, Command
 from oc.cli.errors import UsageError
@@ -33,6 +33,7 @@ def body(arguments: Namespace) -> dict[str, Any]:
         "metadata": merged(arguments.metadata),
         "secretStore": arguments.secret_store,
         "previewAuth": _preview_auth(arguments),
+        "egress": egress.rules(arguments),
     }
     return {"timeout": arguments.timeout} | {name: value for name, value in optional.items() if value}
 
@@ -61,6 +62,7 @@ COMMAND = Command(
     Argument("--env", metavar="K=V", type=pairs, action="append", default=[], help="environment; may be repeated"),
     Argument("--metadata", metavar="K=V", type=pairs, action="append", default=[], help="your notes; may be repeated"),
     Argument("--secret-store", metavar="NAME", help="store whose secrets the sandbox may use"),
+    *egress.FLAGS,
     Argument("--preview-auth", action="store_true", help="let previews of ports in only with a token"),
     Argument("--preview-auth-token", metavar="T", help="that token, at least 16 characters (default: a new one)"),
     notes="--env and --metadata also take several, as A=1,B=2.",

@@ -12,10 +12,11 @@ import select
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from oc.host import process, threads
+from oc.host.cgroup import Usage
 from oc.model.errors import Failed, NotSupported
 from oc.model.ids import SANDBOX
 from oc.runtime.driver import Death, Endpoint, Launch
@@ -107,6 +108,10 @@ class FakeDriver:
     async def running(self) -> set[str]:
         self._directory.mkdir(parents=True, exist_ok=True)
         return {entry.name for entry in self._directory.iterdir() if SANDBOX.fullmatch(entry.name)}
+
+    async def usage(self, ids: Collection[str]) -> dict[str, Usage]:
+        """Without control groups nobody counts."""
+        return {}
 
     async def remove(self, id: str) -> None:
         await self._script.play("remove", id)

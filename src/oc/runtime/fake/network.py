@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from oc.model.egress import Policy
+from oc.model.errors import NotSupported
 
 ADDRESS = "127.0.0.1"
 
@@ -21,9 +25,17 @@ class NoNetwork:
     async def open(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
 
-    async def attach(self, id: str) -> Attached:
+    async def attach(self, id: str, governed: bool = False) -> Attached:
         (self._directory / id).write_text(ADDRESS)
         return Attached(None, ADDRESS)
+
+    async def govern(self, id: str, policy: Policy | None) -> None:
+        """Raises NotSupported: what is on the host's network cannot be held back."""
+        if policy is not None:
+            raise NotSupported("this runtime cannot hold back what a sandbox sends")
+
+    def refused(self, id: str) -> list[Any]:
+        return []
 
     async def address(self, id: str) -> str | None:
         return ADDRESS if (self._directory / id).exists() else None

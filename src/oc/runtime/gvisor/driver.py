@@ -8,10 +8,11 @@ which waits for processes to be reaped, is not needed.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from oc.host import cgroup, process, threads
-from oc.host.cgroup import Cgroup
+from oc.host.cgroup import Cgroup, Usage
 from oc.host.process import ProgramFailed
 from oc.model.errors import Conflict, Failed
 from oc.runtime.driver import Death, Endpoint, Launch
@@ -117,6 +118,12 @@ class GvisorDriver:
         except ProgramFailed as error:
             said = death.first_line(error.completed.err.decode(errors="replace")) if error.completed else ""
             raise Failed(f"gVisor cannot {verb} sandbox {id}: {said or error}") from error
+
+    async def usage(self, ids: Collection[str]) -> dict[str, Usage]:
+        return await threads.call(self._usage, ids)
+
+    def _usage(self, ids: Collection[str]) -> dict[str, Usage]:
+        return {id: usage for id in ids if (usage := self._group(id).usage()) is not None}
 
     # --- end ---
 

@@ -6,7 +6,8 @@ INSERT INTO organizations (id, name, created_at) VALUES (:id, :name, :at) ON CON
 SELECT id, name, created_at FROM organizations WHERE name = :name
 
 -- add_key --
-INSERT INTO api_keys (id, org_id, hash, prefix, name, created_at) VALUES (:id, :org_id, :hash, :prefix, :name, :at)
+INSERT INTO api_keys (id, org_id, hash, prefix, name, user_id, login, created_at)
+VALUES (:id, :org_id, :hash, :prefix, :name, :user_id, :login, :at)
 
 -- caller_of_key --
 -- Whose key this is; none when it is revoked.
@@ -26,3 +27,22 @@ UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL
 
 -- use_key --
 UPDATE api_keys SET last_used_at = :at WHERE id = :id
+
+-- keys_in --
+-- Those of an organization that work, newest first.
+SELECT api_keys.id, api_keys.prefix, api_keys.name, api_keys.user_id, users.email, api_keys.login, api_keys.created_at,
+    api_keys.last_used_at
+FROM api_keys LEFT JOIN users ON users.id = api_keys.user_id
+WHERE api_keys.org_id = :org_id AND api_keys.revoked_at IS NULL
+ORDER BY api_keys.created_at DESC, api_keys.id
+
+-- revoke_key_in --
+UPDATE api_keys SET revoked_at = :at WHERE id = :id AND org_id = :org_id AND revoked_at IS NULL
+
+-- revoke_key_of --
+UPDATE api_keys SET revoked_at = :at
+WHERE id = :id AND org_id = :org_id AND user_id = :user_id AND revoked_at IS NULL
+
+-- revoke_keys_of --
+-- All of one person's in one organization.
+UPDATE api_keys SET revoked_at = :at WHERE org_id = :org_id AND user_id = :user_id AND revoked_at IS NULL

@@ -1,7 +1,7 @@
 -- add_checkpoint --
 INSERT INTO checkpoints (id, org_id, sandbox_id, name, kind, status, size_bytes, public, template, cpus, memory_mb,
-    disk_mb, envs, metadata, keep, awaited, created_at)
-SELECT :id, org_id, id, :name, :kind, 'processing', 0, 0, template, cpus, memory_mb, disk_mb, envs, metadata, :keep,
+    disk_mb, envs, metadata, egress, keep, awaited, created_at)
+SELECT :id, org_id, id, :name, :kind, 'processing', 0, 0, template, cpus, memory_mb, disk_mb, envs, metadata, egress, :keep,
     :awaited, :at
 FROM sandboxes WHERE id = :sandbox_id
 

@@ -1,9 +1,9 @@
 -- add_sandbox --
 -- Counting and inserting are one statement, so that requests at once cannot pass the limit together.
 INSERT INTO sandboxes (id, org_id, status, template, cpus, memory_mb, disk_mb, envs, metadata, timeout_s, origin,
-    from_checkpoint, preview_hash, awaited, created_at, last_active_at)
+    from_checkpoint, preview_hash, egress, awaited, created_at, last_active_at)
 SELECT :id, :org_id, 'pending', :template, :cpus, :memory_mb, :disk_mb, :envs, :metadata, :timeout_s, :origin,
-    :from_checkpoint, :preview_hash, :awaited, :at, :at
+    :from_checkpoint, :preview_hash, :egress, :awaited, :at, :at
 WHERE (SELECT count(*) FROM sandboxes WHERE org_id = :org_id AND (status IN (:active) OR waking = 1)) < :most
 
 -- count_active --
@@ -49,6 +49,9 @@ UPDATE sandboxes SET applied = :applied, patch_error = :error WHERE id = :id
 
 -- set_timeout --
 UPDATE sandboxes SET timeout_s = :timeout_s WHERE id = :id AND status IN ('running', 'hibernated')
+
+-- set_egress --
+UPDATE sandboxes SET egress = :egress WHERE id = :id AND status NOT IN ('stopped', 'error')
 
 -- set_preview_hash --
 UPDATE sandboxes SET preview_hash = :hash WHERE id = :id AND status NOT IN ('stopped', 'error')

@@ -20,3 +20,13 @@ DELETE FROM web_sessions WHERE user_id = :user_id AND hash <> :kept
 
 -- forget_web_sessions --
 DELETE FROM web_sessions WHERE expires_at <= :at
+
+-- end_web_sessions_in --
+-- Those in which one person looks at one organization.
+DELETE FROM web_sessions WHERE org_id = :org_id AND user_id = :user_id
+
+-- other_web_sessions --
+SELECT COUNT(*) AS others FROM web_sessions WHERE user_id = :user_id AND hash <> :kept AND expires_at > :at
+
+-- switch_web_session --
+UPDATE web_sessions SET org_id = :org_id WHERE hash = :session

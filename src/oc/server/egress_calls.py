@@ -1,0 +1,114 @@
+"""What a sandbox may reach: show, set and take back its rules; what it was refused (contract 2.1.11, and ours)."""
+
+from __future__ import annotations
+
+from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oc.api.bodies import AllowedHosts, EgressAnswer, EgressRules, Refusal
+from oc.api.timestamps import rfc3339
+from oc.model.egress import Egress, Rules
+from oc.model.errors import BadRequest, TooLarge
+from oc.model.sandbox import Status
+from oc.server import answers, request_body
+from oc.server.changes import Changes
+from oc.server.egress import Governing, allowlist
+from oc.server.gate import Gate, refusal
+from oc.server.hosts import Worker
+from oc.server.patterns import patterns
+from oc.store.accounts import Caller
+from oc.store.sandboxes import Sandbox, Sandboxes
+
+MOST_CIDRS = 100
+
+
+def rules(body: EgressRules | None, network_enabled: bool | None = None) -> Rules | None:
+    """None: nothing is said. Raises BadRequest and TooLarge, which name the field."""
+    if network_enabled is False:
+        return Rules(deny_all=True)
+    if body is None:
+        return None
+    if body.deny_all and (body.allow_hosts or body.allow_cidrs):
+        raise BadRequest("egress: denyAll goes with neither allowHosts nor allowCidrs")
+    return Rules(
+        deny_all=bool(body.deny_all),
+        allow_hosts=patterns("egress.allowHosts", body.allow_hosts or ()),
+        allow_cidrs=_cidrs(body.allow_cidrs or ()),
+    )
+
+
+def _cidrs(texts: tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    if len(texts) > MOST_CIDRS:
+        raise TooLarge(f"egress.allowCidrs may have at most {MOST_CIDRS} entries")
+    try:
+        return tuple(str(IPv4Network(text)) for text in texts)
+    except (AddressValueError, NetmaskValueError, ValueError) as error:
+        raise BadRequest(f"egress.allowCidrs: {error}", hint="write an IPv4 network, as 203.0.113.0/24") from error
+
+
+class EgressCalls:
+    def __init__(
+        self, sandboxes: Sandboxes, governing: Governing, worker: Worker, gate: Gate, changes: Changes
+    ) -> None:
+        self._sandboxes = sandboxes
+        self._governing = governing
+        self._worker = worker
+        self._gate = gate
+        self._changes = changes
+
+    async def allowed_hosts(self, request: Request, caller: Caller) -> Response:
+        row = await self._gate.any(request, caller)
+        stores = await self._governing.stores(row.wish.egress)
+        names = [store.name for store in stores]
+        hosts = {grant.name: list(grant.hosts) for grant in await self._governing.grants(row) if grant.hosts}
+        answer = AllowedHosts(
+            row.id,
+            list(allowlist(stores)),
+            hosts,
+            names[-1] if names else None,
+            names[0] if len(names) > 1 else None,
+        )
+        return answers.json(answer)
+
+    async def show(self, request: Request, caller: Caller) -> Response:
+        return answers.json(await self._answer(await self._gate.any(request, caller)))
+
+    async def set(self, request: Request, caller: Caller) -> Response:
+        wanted = rules(await request_body.read(request, EgressRules))
+        return await self._change(await self._gate.any(request, caller), wanted)
+
+    async def clear(self, request: Request, caller: Caller) -> Response:
+        return await self._change(await self._gate.any(request, caller), None)
+
+    async def refusals(self, request: Request, caller: Caller) -> Response:
+        row = await self._gate.any(request, caller)
+        found = await self._worker.violations(row.id)
+        return answers.json([Refusal(rfc3339(each.at) or "", each.host, each.port, each.reason) for each in found])
+
+    async def _change(self, row: Sandbox, wanted: Rules | None) -> Response:
+        """In line with what else is done to it, so that no start misses it."""
+        await self._changes.settled(row.id)
+        egress = msgspec.structs.replace(row.wish.egress, rules=wanted)
+        changed = await self._changes.do(row.id, f"egress {hash(egress.rules)}", lambda: self._set(row, egress))
+        return answers.json(await self._answer(changed))
+
+    async def _set(self, row: Sandbox, egress: Egress) -> Sandbox:
+        if not await self._sandboxes.set_egress(row.id, egress):
+            raise refusal(await self._sandboxes.get(row.id) or row)
+        changed = await self._sandboxes.get(row.id) or row
+        if egress.governed:
+            await self._governing.apply(changed)
+        elif changed.status is Status.RUNNING:
+            await self._worker.release(row.id)
+        return changed
+
+    async def _answer(self, row: Sandbox) -> EgressAnswer:
+        policy = await self._governing.policy(row)
+        stores = [store.name for store in await self._governing.stores(row.wish.egress)]
+        if policy is None:
+            return EgressAnswer(row.id, False, False, None, [], [])
+        hosts = None if policy.allow_hosts is None else list(policy.allow_hosts)
+        return EgressAnswer(row.id, True, policy.deny_all, hosts, list(policy.allow_cidrs), stores)
