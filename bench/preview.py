@@ -123,7 +123,8 @@ def measure(what: str, target: Target, clients: int, seconds: float, promised: s
     show(f"{what}: time of one, median and 99 %", f"{middle:.1f} ms, {worst:.1f} ms")
     if pids and promised != "-":
         spent = (after.cpu_s - before.cpu_s) / (taken + WARM_S) * taken
-        show(f"{what}: by second of server's and worker's CPU", f"{count.answers / spent:.0f}", promised)
+        # Not what is promised: the CPU of the sandbox and of the client is not in it.
+        show(f"{what}: by second of server's and worker's CPU", f"{count.answers / spent:.0f}")
         show(f"{what}: memory before", before.shown())
         show(f"{what}: memory after", after.shown())
     show(f"{what}: connections lost, wrong answers", f"{count.lost}, {count.wrong}", "0, 0")

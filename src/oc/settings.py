@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from oc.model.errors import BadRequest
 
 CONFIG_FILE = Path("/etc/opencomputer.toml")
+EGRESS_PYTHON = Path(__file__).resolve().parents[2] / ".venv-egress" / "bin" / "python"
 AGENT = Path(__file__).resolve().parents[2] / "agent" / "build" / "oc-agent"
 
 
@@ -105,6 +106,13 @@ class Settings:
     egress_uid: int = _setting(
         61185, _positive, "Numeric user that the egress proxy runs as when it is started by root."
     )
+    egress_python: Path = _setting(EGRESS_PYTHON, Path, "Python of the egress proxy's own environment.")
+    egress_upstream_ca: str = _setting(
+        "", str, "File of further authorities (PEM) that servers on the outside may have their certificates of."
+    )
+    egress_hosts: str = _setting(
+        "", str, "File of names and addresses, as hosts(5), that the egress proxy looks at before it asks DNS."
+    )
     pool_mb: int = _setting(
         0, _natural, "Size of the disk pool, made when data_dir cannot clone files; 0: most of what is free."
     )
@@ -136,6 +144,7 @@ class Settings:
         "64 hex digits that secrets are encrypted with, after a comma those of former ones; empty: a file in data_dir. "
         "Better set by OC_MASTER_KEY than by a flag.",
     )
+    audit_days: int = _setting(90, _natural, "How long the audit log is kept, in days; 0: for ever.")
     log_level: str = _setting("info", str, "debug, info, warning or error.")
 
     @property
@@ -155,6 +164,15 @@ class Settings:
     def egress_directory(self) -> Path:
         """What governed sandboxes may send, for the proxy to read."""
         return self.run_dir / "egress"
+
+    @property
+    def egress_state(self) -> Path:
+        return self.data_dir / "egress"
+
+    @property
+    def egress_certificate(self) -> Path:
+        """Of the authority that sandboxes trust."""
+        return self.egress_state / "ca.crt"
 
     @property
     def egress_events(self) -> Path:

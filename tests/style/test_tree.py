@@ -10,6 +10,7 @@ from oc.settings import Settings
 from tests.style.tree import ROOT, texts
 
 INDEX = re.compile(r"^\s*(-i|--(extra-)?index-url|--find-links|--trusted-host)\b", re.MULTILINE)
+LOCKED = {"server.lock": ("server", "worker"), "dev.lock": ("server", "worker", "dev"), "egress.lock": ("egress",)}
 DECISION = re.compile(r"(\d{4})-[a-z0-9-]+\.md")
 
 
@@ -38,13 +39,13 @@ def test_locks_agree_so_that_one_environment_holds_both() -> None:
 
 def test_locks_have_all_that_the_project_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for lock, extras in (("server.lock", ("server", "worker")), ("dev.lock", ("server", "worker", "dev"))):
+    for lock, extras in LOCKED.items():
         wanted = {re.split(r"[\[<>=; ]", line)[0] for extra in extras for line in project[extra]} - {"opencomputer"}
         assert wanted <= requirements(lock).keys()
 
 
 def test_every_locked_file_has_a_hash() -> None:
-    for lock in ("server.lock", "dev.lock"):
+    for lock in ("server.lock", "dev.lock", "egress.lock"):
         blocks = re.split(r"\n(?=[a-z0-9])", (ROOT / "requirements" / lock).read_text())
         assert [block for block in blocks if "==" in block and "--hash=sha256:" not in block] == []
 

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_OURS = {".git", ".venv", "build", "__pycache__"}
+NOT_OURS = {".git", ".venv", ".venv-egress", "build", "__pycache__"}
 
 
 def files() -> list[Path]:

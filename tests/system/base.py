@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 from pathlib import Path
 
 from oc.host import pool
+from oc.serve import egress
 from oc.settings import Settings
 from oc.worker.images import Images
 
@@ -32,6 +34,9 @@ def shared_images() -> Images:
 
 async def _ready(settings: Settings) -> Images:
     await pool.ensure(settings.data_dir, SIZE_MB)
+    settings.egress_state.mkdir(mode=0o711, exist_ok=True)
+    os.chown(settings.egress_state, settings.egress_uid, settings.egress_uid)
+    egress.prepare(settings)  # one authority for all stacks, as it is in their base image
     images = Images(settings)
     await images.ensure(lambda text: print(text, flush=True))
     return images

@@ -124,6 +124,7 @@ class Stack:
         target = self.data_dir / "pool" / "templates"
         target.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["cp", "-a", "--reflink=always", source, target], check=True)
+        subprocess.run(["cp", "-a", self.pool / "egress", self.data_dir / "egress"], check=True)
 
     def new_key(self, organization: str) -> str:
         ran = self.host("keys", "create", "--org", organization, "--name", "tests")

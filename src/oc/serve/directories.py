@@ -19,8 +19,9 @@ def prepare(settings: Settings) -> None:
         (settings.data_dir, 0o711, 0, 0),
         (settings.data_dir / "server", 0o700, settings.server_uid, settings.server_uid),
         (settings.data_dir / "worker", 0o700, 0, 0),
+        (settings.egress_state, 0o711, settings.egress_uid, settings.egress_uid),
         (settings.data_dir / "logs", 0o700, 0, 0),
-        (settings.run_dir, 0o750, 0, settings.server_uid),
+        (settings.run_dir, 0o751, 0, settings.server_uid),  # others pass: the egress proxy has its place in it
     ]
     try:
         for path, mode, uid, gid in table:

@@ -36,7 +36,7 @@ def run(settings: Settings, _: Namespace) -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # the steps say the rest
     with step("Service", "server and worker are stopped first, so that nothing is made behind our back"):
         service.remove(settings)
-        for role in ("service", "server", "worker"):
+        for role in ("service", "server", "egress", "worker"):
             lock.of(settings.run_dir, role).end_holder(GRACE_S)
     with step("Sandboxes", "each is ended, with its processes, network and mounts"):
         asyncio.run(_clear(settings))

@@ -15,6 +15,7 @@ from oc.serve import directories, privileges
 from oc.serve.verb import Verb
 from oc.settings import Settings
 from oc.store.accounts import Key
+from oc.store.audit import by_host
 from oc.store.store import Store
 
 COLUMNS = {"id": 36, "prefix": 8, "org": 12, "created": 27, "used": 27, "revoked": 27, "name": 0}
@@ -48,7 +49,8 @@ async def _store(settings: Settings) -> AsyncIterator[Store]:
 async def _create(settings: Settings, arguments: Namespace) -> None:
     async with _store(settings) as store:
         organization = await store.accounts.ensure_organization(arguments.org or "default")
-        _, key = await store.accounts.create_key(organization.id, arguments.name)
+        id, key = await store.accounts.create_key(organization.id, arguments.name)
+        await store.audit.add([by_host(organization.id, "createKey", id)], durable=True)
     print(key)
 
 
@@ -65,6 +67,8 @@ async def _revoke(settings: Settings, arguments: Namespace) -> None:
     async with _store(settings) as store:
         if not await store.accounts.revoke_key(arguments.id):
             raise NotFound(f"no key {arguments.id} that could be revoked", hint="see: oc-host keys list")
+        of = {key.id: key.org_id for key in await store.accounts.keys()}
+        await store.audit.add([by_host(of[arguments.id], "revokeKey", arguments.id)], durable=True)
     print(f"Key {arguments.id} revoked; a running server refuses it within 5 seconds.")
 
 

@@ -20,6 +20,7 @@ VERBS = {
     "down": ("oc.serve.down", "stop the service and every sandbox; only the data directory stays (make down)"),
     "serve": ("oc.serve.supervise", "run server and worker, in the foreground"),
     "server": ("oc.serve.server", "run the server alone"),
+    "egress": ("oc.serve.egress", "run the egress proxy alone"),
     "worker": ("oc.serve.worker", "run the worker alone"),
     "doctor": ("oc.serve.doctor", "say what this host can and cannot do, and how to mend it"),
     "rotate-master-key": ("oc.serve.rotate", "encrypt every secret under a new master key"),

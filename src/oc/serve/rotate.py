@@ -12,6 +12,7 @@ from oc.serve import directories, master_key, privileges
 from oc.serve.verb import Verb
 from oc.server.vault import Vault, place
 from oc.settings import Settings
+from oc.store.audit import EVERYWHERE, by_host
 from oc.store.secret_stores import Secret
 from oc.store.store import Store
 
@@ -40,7 +41,9 @@ async def _encrypt_anew(settings: Settings) -> int:
 
     store = await Store.open(settings.database)
     try:
-        return await store.secret_stores.encrypt_anew(anew)
+        count = await store.secret_stores.encrypt_anew(anew)
+        await store.audit.add([by_host(EVERYWHERE, "rotateMasterKey")], durable=True)
+        return count
     finally:
         await store.close()
 

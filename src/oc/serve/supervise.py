@@ -12,13 +12,13 @@ from argparse import Namespace
 
 import structlog
 
-from oc.serve import directories, fingerprint, invocation, lock, log_file, port
+from oc.serve import directories, egress, fingerprint, invocation, lock, log_file, port
 from oc.serve.child import Child
 from oc.serve.root import need_root
 from oc.serve.verb import Verb
 from oc.settings import Settings
 
-PARTS = ("worker", "server")  # in the order in which they start
+PARTS = ("worker", "server", "egress")  # in the order in which they start
 STOP = {signal.SIGTERM, signal.SIGINT}
 SIGNALS = {*STOP, signal.SIGCHLD}
 LOOK_EVERY_S = 30.0  # at the size of the log
@@ -32,11 +32,12 @@ def run(settings: Settings, _: Namespace) -> int:
     log_file.configure()
     directories.prepare(settings)
     lock.of(settings.run_dir, "service").hold()
+    parts = [name for name in PARTS if name != "egress" or egress.available(settings)]
     for name in PARTS:  # of a supervisor that was killed; they had the signal to end from the kernel
         lock.of(settings.run_dir, name).end_holder(GRACE_S)
     port.check_free(settings.listen)
     fingerprint.record(settings)
-    children = [Child(name, invocation.variables(settings), time.monotonic) for name in PARTS]
+    children = [Child(name, invocation.variables(settings), time.monotonic) for name in parts]
     try:
         _supervise(children)
     finally:

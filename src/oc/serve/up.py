@@ -10,7 +10,7 @@ import time
 from argparse import Namespace
 
 from oc.model.errors import Failed, NotSupported
-from oc.serve import directories, fingerprint, hello, invocation, link, lock, port, probe, service
+from oc.serve import directories, egress, fingerprint, hello, invocation, link, lock, port, probe, service
 from oc.serve.client_config import ClientConfig
 from oc.serve.root import need_root, person
 from oc.serve.step import progress, step
@@ -63,6 +63,7 @@ def runs(settings: Settings) -> bool:
 
 
 def make_image(settings: Settings) -> None:
+    egress.prepare(settings)
     with step("Base image", "the disk that every sandbox begins as; made once, then kept (some minutes)"):
         asyncio.run(assemble(settings).images.ensure(progress))
 

@@ -87,6 +87,11 @@ class Governing:
 
     async def policy(self, row: Sandbox) -> Policy | None:
         """None: it is not governed. Its own rules go before its stores' lists of hosts."""
+        reach = await self.reach(row)
+        return None if reach is None else msgspec.structs.replace(reach, secrets=await self.grants(row))
+
+    async def reach(self, row: Sandbox) -> Policy | None:
+        """As `policy`, without the secrets: enough to be shown, and no key is needed for it."""
         egress = row.wish.egress
         if not egress.governed:
             return None
@@ -97,7 +102,6 @@ class Governing:
             deny_all=rules is not None and rules.deny_all,
             allow_hosts=hosts if hosts is not None else allowlist(stores) or None,
             allow_cidrs=rules.allow_cidrs if rules else (),
-            secrets=await self.grants(row),
         )
 
     async def grants(self, row: Sandbox) -> tuple[Grant, ...]:

@@ -49,6 +49,16 @@ def _cidrs(texts: tuple[str, ...] | list[str]) -> tuple[str, ...]:
         raise BadRequest(f"egress.allowCidrs: {error}", hint="write an IPv4 network, as 203.0.113.0/24") from error
 
 
+async def answer(governing: Governing, row: Sandbox) -> EgressAnswer:
+    """What a sandbox may reach, for people and programs."""
+    reach = await governing.reach(row)
+    if reach is None:
+        return EgressAnswer(row.id, False, False, None, [], [])
+    stores = [store.name for store in await governing.stores(row.wish.egress)]
+    hosts = None if reach.allow_hosts is None else list(reach.allow_hosts)
+    return EgressAnswer(row.id, True, reach.deny_all, hosts, list(reach.allow_cidrs), stores)
+
+
 class EgressCalls:
     def __init__(
         self, sandboxes: Sandboxes, governing: Governing, worker: Worker, gate: Gate, changes: Changes
@@ -64,17 +74,17 @@ class EgressCalls:
         stores = await self._governing.stores(row.wish.egress)
         names = [store.name for store in stores]
         hosts = {grant.name: list(grant.hosts) for grant in await self._governing.grants(row) if grant.hosts}
-        answer = AllowedHosts(
+        shown = AllowedHosts(
             row.id,
             list(allowlist(stores)),
             hosts,
             names[-1] if names else None,
             names[0] if len(names) > 1 else None,
         )
-        return answers.json(answer)
+        return answers.json(shown)
 
     async def show(self, request: Request, caller: Caller) -> Response:
-        return answers.json(await self._answer(await self._gate.any(request, caller)))
+        return answers.json(await answer(self._governing, await self._gate.any(request, caller)))
 
     async def set(self, request: Request, caller: Caller) -> Response:
         wanted = rules(await request_body.read(request, EgressRules))
@@ -93,7 +103,7 @@ class EgressCalls:
         await self._changes.settled(row.id)
         egress = msgspec.structs.replace(row.wish.egress, rules=wanted)
         changed = await self._changes.do(row.id, f"egress {hash(egress.rules)}", lambda: self._set(row, egress))
-        return answers.json(await self._answer(changed))
+        return answers.json(await answer(self._governing, changed))
 
     async def _set(self, row: Sandbox, egress: Egress) -> Sandbox:
         if not await self._sandboxes.set_egress(row.id, egress):
@@ -104,11 +114,3 @@ class EgressCalls:
         elif changed.status is Status.RUNNING:
             await self._worker.release(row.id)
         return changed
-
-    async def _answer(self, row: Sandbox) -> EgressAnswer:
-        policy = await self._governing.policy(row)
-        stores = [store.name for store in await self._governing.stores(row.wish.egress)]
-        if policy is None:
-            return EgressAnswer(row.id, False, False, None, [], [])
-        hosts = None if policy.allow_hosts is None else list(policy.allow_hosts)
-        return EgressAnswer(row.id, True, policy.deny_all, hosts, list(policy.allow_cidrs), stores)

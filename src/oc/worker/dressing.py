@@ -22,6 +22,7 @@ AGENT = "/.oc/agent"
 PIP = ("break-system-packages = true", "disable-pip-version-check = true", "root-user-action = ignore")
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 ADDED = "/usr/local/share/ca-certificates"
+EGRESS = f"{ADDED}/opensandbox-proxy.crt"  # contract 2.11
 # Programs that bring certificates of their own: node, and Python's requests, httpx and a pip that upgraded itself.
 TRUST_VARIABLES = ("NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -72,10 +73,17 @@ def of_host(settings: Settings, suite: str) -> Dressing:
         "/etc/pip.conf": File(_pip().encode()),
         **dict(_npm()),
         **dict(_apt(suite)),
+        **dict(_egress(settings)),
         **{f"{ADDED}/host-{n}.crt": File(text.encode()) for n, text in enumerate(certificates)},
     }
     trust = dict.fromkeys(TRUST_VARIABLES, BUNDLE) if certificates else {}
     return Dressing(files, {"LANG": "C.UTF-8", **trust})
+
+
+def _egress(settings: Settings) -> Iterator[tuple[str, File]]:
+    """The authority of the egress proxy, which a sandbox with secrets talks TLS with."""
+    if settings.egress_certificate.exists():
+        yield EGRESS, File(settings.egress_certificate.read_bytes())
 
 
 def _pip() -> str:

@@ -33,8 +33,9 @@ class Governing:
 
     def open(self, attached: dict[str, str]) -> None:
         """`attached`: addresses by id, of what a former worker left. Blocking."""
-        self._directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._directory.mkdir(parents=True, exist_ok=True)
         os.chown(self._directory, 0, self._group)
+        self._directory.chmod(0o750)
         for path in self._directory.iterdir():
             if path.name.startswith(".") or not self._belongs(path.name.removesuffix(".json"), attached):
                 path.unlink()
@@ -119,8 +120,9 @@ class Governing:
     def _write(self, path: Path, data: bytes) -> None:
         """Whole or not at all, for the proxy only. Nothing here outlives the host's power, so nothing is synced."""
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o440), "wb") as file:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400), "wb") as file:
             os.fchown(file.fileno(), 0, self._group)
+            os.fchmod(file.fileno(), 0o440)
             file.write(data)
         try:
             fresh.replace(path)

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import uvicorn
+import uvloop
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -132,8 +134,7 @@ class Stand:
 
 
 def stop_reading(writer: asyncio.StreamWriter) -> None:
-    assert isinstance(writer.transport, asyncio.Transport)
-    writer.transport.pause_reading()
+    cast("asyncio.Transport", writer.transport).pause_reading()  # uvloop's is one in all but name
 
 
 async def broken_off(reading: Awaitable[bytes]) -> bool:
@@ -215,7 +216,8 @@ def on_stand(endpoint: Endpoint, work: Callable[[Stand], Awaitable[None]]) -> No
         async with asyncio.timeout(2 * DEADLINE_S), stand(endpoint) as made:
             await work(made)
 
-    asyncio.run(whole())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the server and the worker run
+        runner.run(whole())
 
 
 async def request_head(reader: asyncio.StreamReader) -> bytes:
