@@ -97,7 +97,8 @@ static void rest(struct timer *timer)
 
 static bool greet(struct connection *connection, const struct message *message)
 {
-    if (message->fields[0].number != VERSION || !token_right(&message->fields[1]))
+    uint64_t version = message->fields[0].number;
+    if (version < OLDEST || version > VERSION || !token_right(&message->fields[1]))
         return false;
     connection->welcome = true;
     timer_stop(&connection->patience);

@@ -24,5 +24,9 @@ struct meminfo meminfo_read(void)
     if (size < 0)
         return (struct meminfo){0};
     text[size] = 0;
-    return (struct meminfo){.total = value(text, "MemTotal:"), .available = value(text, "MemAvailable:")};
+    return (struct meminfo){
+        .total = value(text, "MemTotal:"),
+        .available = value(text, "MemAvailable:"),
+        .listed = value(text, "Active:") + value(text, "Inactive:"),
+    };
 }

@@ -5,6 +5,7 @@
 
 struct meminfo {
     uint64_t total, available; /* bytes */
+    uint64_t listed;           /* bytes on the lists of active and inactive pages */
 };
 
 struct meminfo meminfo_read(void);

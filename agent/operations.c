@@ -22,6 +22,7 @@ static const operation OPERATIONS[] = {
     [CONNECT] = operation_connect,
     [STATISTICS] = operation_statistics,
     [PING] = ping,
+    [LIMITS] = operation_limits,
 };
 
 operation operation_of(enum kind kind)

@@ -26,6 +26,7 @@ static const char *const LAYOUTS[] = {
     [STATISTICS] = "",
     [PING] = "",
     [CANCEL] = "",
+    [LIMITS] = "8",
     [DATA] = "c",
     [END] = "",
     [CREDIT] = "4",

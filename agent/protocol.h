@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 enum {
-    VERSION = 1,
+    VERSION = 2,
+    OLDEST = 1,
     MAX_FRAME = 1 << 20,
     CHUNK = 64 << 10,
     WINDOW = 512 << 10,
@@ -39,6 +40,7 @@ enum kind {
     STATISTICS,
     PING,
     CANCEL,
+    LIMITS,
     DATA = 32,
     END,
     CREDIT,

@@ -18,7 +18,7 @@ void operation_statistics(struct stream *stream, const struct field *fields)
     struct meminfo memory = meminfo_read();
     struct frame frame = stream_frame(stream, STATS);
     frame_number(&frame, 8, watchdog_memory(&memory));
-    frame_number(&frame, 8, memory.total > memory.available ? memory.total - memory.available : 0);
+    frame_number(&frame, 8, watchdog_used(&memory));
     frame_number(&frame, 4, processes_count());
     frame_number(&frame, 8, uptime_ms());
     frame_number(&frame, 4, watchdog_kills());

@@ -51,6 +51,7 @@ struct victim {
 
 static bool is_init;
 static uint64_t limit; /* bytes; 0: off */
+static bool told; /* the limit, while we run: the machine may have grown */
 static unsigned most_processes, alarm_at;
 static struct usage before;
 static unsigned kills;
@@ -64,7 +65,7 @@ unsigned watchdog_kills(void)
 
 uint64_t watchdog_memory(const struct meminfo *memory)
 {
-    return limit != 0 && limit < memory->total ? limit : memory->total;
+    return limit != 0 && (told || limit < memory->total) ? limit : memory->total;
 }
 
 static uint64_t setting(const char *name)
@@ -85,6 +86,14 @@ static uint64_t less(uint64_t from, uint64_t what)
     return from > what ? from - what : 0;
 }
 
+/* In gVisor MemTotal stays what it was at the start, and nothing is available any more once that much is used. What a
+ * machine that has grown uses beyond, only its lists of pages tell. */
+uint64_t watchdog_used(const struct meminfo *memory)
+{
+    uint64_t used = less(memory->total, memory->available);
+    return told && limit > memory->total && memory->listed > used ? memory->listed : used;
+}
+
 static unsigned count_threads(void)
 {
     struct sysinfo info = {0};
@@ -94,7 +103,7 @@ static unsigned count_threads(void)
 
 static uint64_t available_beside(const struct meminfo *memory, unsigned processes)
 {
-    uint64_t used = less(memory->total, memory->available) + (uint64_t)processes * PROCESS_KB * 1024;
+    uint64_t used = watchdog_used(memory) + (uint64_t)processes * PROCESS_KB * 1024;
     return less(watchdog_memory(memory), used);
 }
 
@@ -358,6 +367,16 @@ void watchdog_init(bool init)
     limit = setting("OC_AGENT_MEMORY_MB") * MEGABYTE;
     most_processes = alarm_at = process_limit();
     timer_init(&timer, look);
+}
+
+void watchdog_limit(uint64_t bytes)
+{
+    if (limit == 0)
+        return;
+    limit = bytes;
+    told = true;
+    most_processes = alarm_at = process_limit();
+    watchdog_wake();
 }
 
 void watchdog_wake(void)

@@ -15,5 +15,8 @@ void watchdog_init(bool init);
 /* There may be something to watch again. */
 void watchdog_wake(void);
 unsigned watchdog_kills(void);
+/* Another limit from now on, in bytes; nothing where the watchdog is off. */
+void watchdog_limit(uint64_t bytes);
 /* What programs may use in all, in bytes: less than the machine has where that includes what runs them. */
 uint64_t watchdog_memory(const struct meminfo *memory);
+uint64_t watchdog_used(const struct meminfo *memory);

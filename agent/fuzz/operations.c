@@ -88,3 +88,4 @@ void operation_make_directory(struct stream *stream, const struct field *fields)
 void operation_remove(struct stream *stream, const struct field *fields) { answer(stream, fields); }
 void operation_connect(struct stream *stream, const struct field *fields) { stay(stream, fields); }
 void operation_statistics(struct stream *stream, const struct field *fields) { answer(stream, fields); }
+void operation_limits(struct stream *stream, const struct field *fields) { answer(stream, fields); }

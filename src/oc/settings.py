@@ -12,7 +12,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,6 +78,14 @@ def _network(text: str) -> IPv4Network:
     return network
 
 
+def _addresses(text: str) -> str:
+    return ",".join(str(ip_address(word)) for word in text.replace(",", " ").split())
+
+
+def _networks(text: str) -> str:
+    return ",".join(str(ip_network(word)) for word in text.replace(",", " ").split())
+
+
 def _setting(default: Any, parse: Callable[[str], Any], doc: str) -> Any:
     return dataclasses.field(default=default, metadata={"parse": parse, "doc": doc})
 
@@ -102,6 +110,9 @@ class Settings:
     network: IPv4Network = _setting(
         IPv4Network("10.201.0.0/16"), _network, "Addresses of sandboxes; the first is their gateway."
     )
+    dns: str = _setting(
+        "", _addresses, "Name servers, separated by commas, that names in sandboxes are asked of; empty: the host's."
+    )
     server_uid: int = _setting(61184, _positive, "Numeric user that the server runs as when it is started by root.")
     egress_uid: int = _setting(
         61185, _positive, "Numeric user that the egress proxy runs as when it is started by root."
@@ -112,6 +123,11 @@ class Settings:
     )
     egress_hosts: str = _setting(
         "", str, "File of names and addresses, as hosts(5), that the egress proxy looks at before it asks DNS."
+    )
+    egress_private: str = _setting(
+        "",
+        _networks,
+        "Networks beside the internet, separated by commas, that rules of sandboxes may open; empty: none.",
     )
     pool_mb: int = _setting(
         0, _natural, "Size of the disk pool, made when data_dir cannot clone files; 0: most of what is free."

@@ -28,6 +28,7 @@ from oc.wire.messages import (
     Hello,
     Input,
     InputEnd,
+    Limits,
     MakeDirectory,
     Message,
     Ping,
@@ -61,6 +62,7 @@ SEEDS: list[Message] = [
     End(),
     Detach(),
     Cancel(),
+    Limits(1 << 28),
 ]
 
 
@@ -100,6 +102,7 @@ class Rambler:
             Sessions,
             Statistics,
             Ping,
+            lambda: Limits(self.random.choice([0, 1 << 28, (1 << 64) - 1])),
             lambda: Configure(0, b"e", "host", b"", ("A=1",)),
             lambda: Connect(self.random.choice([agent.port, 1])),
             lambda: Read(self.random.choice([str(place / "file"), "/proc/self/status", str(place), "/dev/zero"])),

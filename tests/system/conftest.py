@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.system.base import shared_pool
+from tests.system.outside import Outside
 from tests.system.stack import Stack
 
 if os.geteuid() != 0:
@@ -38,6 +39,22 @@ def stack() -> Iterator[Stack]:
 def fragile() -> Iterator[Stack]:
     """A stack of the module's own, to kill and to fill."""
     yield from _running(1)
+
+
+@pytest.fixture(scope="session")
+def outside() -> Iterator[Outside]:
+    made = Outside()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def guarded(outside: Outside) -> Iterator[Stack]:
+    """A stack whose names and certificates are those of the tests' own outside."""
+    yield from _running(2, **outside.settings)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def host_address() -> str:
     return route.stdout.split()[3].split("/")[0]
 
 
-def test_private_neighbours_and_metadata_are_out_of_reach(
+def test_private_neighbours_and_link_local_addresses_are_out_of_reach(
     stack: Stack, pair: tuple[str, str], private_host: str
 ) -> None:
     subprocess.run(
@@ -106,7 +106,8 @@ def test_private_neighbours_and_metadata_are_out_of_reach(
         check=True,
     )
     assert not reaches(stack, pair[0], private_host, 80)
-    assert not reaches(stack, pair[0], "169.254.169.254", 80)
+    for other in ("169.254.169.252", "169.254.170.2", "168.63.129.16"):  # 169.254.169.254 is ours (test_scaling)
+        assert not reaches(stack, pair[0], other, 80)
 
 
 def test_the_agent_does_not_answer_without_its_token(stack: Stack, pair: tuple[str, str]) -> None:

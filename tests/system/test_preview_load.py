@@ -12,7 +12,7 @@ import pytest
 from tests.system.stack import Stack, wait_for
 
 PORT = 8000
-CLIENTS, REQUESTS = 200, 60  # keep-alive clients, requests of each
+CLIENTS, REQUESTS = 200, 30  # keep-alive clients, requests of each
 GROWTH_MB = 40
 SERVER = f"""
 import http.server

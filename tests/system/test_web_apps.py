@@ -134,7 +134,7 @@ def flask(stack: Stack, sandbox: str) -> str:
 @pytest.fixture(scope="module")
 def vite(stack: Stack, sandbox: str) -> str:
     put(stack, sandbox, "/srv/site/package.json", '{"name": "site", "private": true, "type": "module"}')
-    assert (ran := stack.sh(sandbox, "cd /srv/site && npm install --no-audit --no-fund vite@7", 300)).code == 0, ran.err
+    assert (ran := stack.sh(sandbox, "cd /srv/site && npm install --no-audit --no-fund vite@6", 300)).code == 0, ran.err
     put(
         stack,
         sandbox,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-PATIENCE_S = float(__import__("os").environ.get("SHELLPAT","90"))
+PATIENCE_S = 90.0
 PROMPT = "host> "
 SHELL = ("env", "--default-signal", f"PS1={PROMPT}", "PROMPT_COMMAND=", "bash", "--norc", "--noprofile")
 

@@ -358,6 +358,47 @@ class SecretAnswer(msgspec.Struct, frozen=True, rename="camel"):
     updated_at: Time
 
 
+class ScaleSandbox(msgspec.Struct, frozen=True, rename="camel"):
+    """Contract 2.1.10; one of them may lack."""
+
+    memory_mb: Annotated[int, Meta(description="From 128 up")] | None = field(default=None, name="memoryMB")
+    cpu_count: Annotated[float, Meta(description="vCPUs, in steps of 0.25")] | None = None
+
+
+class ScaledAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    sandbox_id: str = field(name="sandboxID")
+    memory_mb: int = field(name="memoryMB")
+    cpu_percent: Annotated[int, Meta(description="100 is one vCPU")]
+    worker_id: str = field(name="workerID")
+    autoscale_disabled: Annotated[bool, Meta(description="It was on until now")]
+    migrated: bool = False
+    ok: bool = True
+
+
+class SetAutoscale(msgspec.Struct, frozen=True, rename="camel"):
+    enabled: bool
+    min_memory_mb: Annotated[int, Meta(description="From 128 up")] | None = field(default=None, name="minMemoryMB")
+    max_memory_mb: int | None = field(default=None, name="maxMemoryMB")
+
+
+class AutoscaleAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """The sizes are 0 when it is not enabled."""
+
+    sandbox_id: str = field(name="sandboxID")
+    enabled: bool
+    min_memory_mb: int = field(name="minMemoryMB")
+    max_memory_mb: int = field(name="maxMemoryMB")
+
+
+class ScalingLock(msgspec.Struct, frozen=True):
+    locked: Annotated[bool, Meta(description="true: it also ends autoscaling")]
+
+
+class ScalingLockAnswer(msgspec.Struct, frozen=True):
+    sandbox_id: str = field(name="sandboxID")
+    locked: bool
+
+
 class AllowedHosts(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Contract 2.1.11."""
 
@@ -384,6 +425,23 @@ class Refusal(msgspec.Struct, frozen=True):
     host: str
     port: int
     reason: str
+
+
+class AuditEntry(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    at: Time
+    actor: Annotated[str, Meta(description="Prefix, owner and name of a key; a person's e-mail address; or `host`")]
+    actor_kind: Annotated[str, Meta(description="key, person or host")]
+    address: Annotated[str, Meta(description="Where it came from; empty for `oc-host`")]
+    call: Annotated[str, Meta(description="Name of the call, or of what was done on the dashboard or the host")]
+    object: Annotated[str, Meta(description="Ids from the outside in, with slashes between them")]
+    status: Annotated[int, Meta(description="Of the answer; 0 for `oc-host`")]
+    request_id: str
+
+
+class AuditPage(msgspec.Struct, frozen=True):
+    entries: list[AuditEntry]
+    next: Annotated[str | None, Meta(description="Cursor of what is older; null when there is nothing")]
 
 
 class FileEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -68,6 +68,15 @@ SEND = (400, 413, *USE)
 OF_CHECKPOINT = (400, 401, 403, 404)
 FILE = Query("path", "Absolute path in the sandbox", required=True)
 STATUS = Query("status", "Comma-separated states, or `all`; running and hibernated when absent")
+AUDIT = (
+    Query("since", "Not what was before: a time, as 2026-01-02T03:04:05Z"),
+    Query("until", "Only what was before: a time"),
+    Query("call", "Name of a call"),
+    Query("object", "An id, of a sandbox, a checkpoint, a secret store, a key..."),
+    Query("actor", "Part of the name of who did it"),
+    Query("limit", "How many at most, up to 500; 100 when absent"),
+    Query("cursor", "`next` of the page before"),
+)
 
 CALLS: tuple[Call, ...] = (
     Call("createSandbox", "POST", "/sandboxes", "Create a sandbox; answered when it runs commands",
@@ -102,6 +111,16 @@ CALLS: tuple[Call, ...] = (
          {204: None}, (400, *USE)),
     Call("powerCycleSandbox", "POST", f"{SANDBOX}/power-cycle", "Stop it hard and boot it again from its disk",
          {204: None}, (400, *USE)),
+    Call("scaleSandbox", "POST", f"{SANDBOX}/scale", "Give a sandbox other memory or CPUs, while it runs",
+         {200: bodies.ScaledAnswer}, (403, 409, *SEND), bodies.ScaleSandbox),
+    Call("getAutoscale", "GET", f"{SANDBOX}/autoscale", "Show whether its memory follows what it uses",
+         {200: bodies.AutoscaleAnswer}, (401, 404)),
+    Call("setAutoscale", "PUT", f"{SANDBOX}/autoscale", "Let its memory follow what it uses, or no more",
+         {200: bodies.AutoscaleAnswer}, (400, 401, 403, 404, 410, 413, 503), bodies.SetAutoscale),
+    Call("getScalingLock", "GET", f"{SANDBOX}/scaling-lock", "Show whether a sandbox may be scaled",
+         {200: bodies.ScalingLockAnswer}, (401, 404)),
+    Call("setScalingLock", "PUT", f"{SANDBOX}/scaling-lock", "Keep a sandbox at its size, or let it be scaled again",
+         {200: bodies.ScalingLockAnswer}, (400, 401, 404, 410, 413), bodies.ScalingLock),
     Call("createCheckpoint", "POST", CHECKPOINTS, "Save a sandbox as it is now; it runs on",
          {201: bodies.CheckpointAnswer}, (409, *SEND), bodies.CreateCheckpoint, creates=True),
     Call("listCheckpoints", "GET", CHECKPOINTS, "List a sandbox's checkpoints, newest first, whatever its state",
@@ -113,6 +132,8 @@ CALLS: tuple[Call, ...] = (
          {200: bodies.Restoring}, (400, *USE)),
     Call("whoAmI", "GET", "/whoami", "Show whose key this is",
          {200: bodies.Identity}, (401,)),
+    Call("listAudit", "GET", "/audit", "Show who did what, newest first; for admins and their keys",
+         {200: bodies.AuditPage}, (400, 401, 403), query=AUDIT),
     Call("showAllowedHosts", "GET", f"{SANDBOX}/allowed-hosts", "Show which hosts its secret stores let it reach",
          {200: bodies.AllowedHosts}, (401, 404)),
     Call("showEgress", "GET", f"{SANDBOX}/egress", "Show what a sandbox may reach",

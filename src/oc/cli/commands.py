@@ -73,6 +73,11 @@ ROOT = Group(
                 "wake": Verb("sandbox_wake", "Wake a sandbox; any use of it does so, too"),
                 "reboot": Verb("sandbox_reboot", "Boot a sandbox again from its disk; its processes are lost"),
                 "power-cycle": Verb("sandbox_power_cycle", "Stop a sandbox hard and boot it again from its disk"),
+                "scale": Verb("sandbox_scale", "Give a sandbox other memory or CPUs, while it runs"),
+                "autoscale": Verb("sandbox_autoscale", "Let the memory of a sandbox follow what it uses"),
+                "lock": Verb("sandbox_lock", "Keep a sandbox at its size"),
+                "unlock": Verb("sandbox_unlock", "Let a sandbox be scaled again"),
+                "lock-status": Verb("sandbox_lock_status", "Show whether a sandbox may be scaled"),
                 "egress": Verb("sandbox_egress", "Show or say what a sandbox may reach"),
                 "allowed-hosts": Verb(
                     "sandbox_allowed_hosts", "Show which hosts its secret stores let a sandbox reach"
@@ -131,6 +136,7 @@ ROOT = Group(
             },
             aliases={"ls": "list"},
         ),
+        "audit": Verb("audit", "Show who did what, newest first"),
         "config": Group(
             "Show and set which server is used, and with which key",
             {

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from oc.cli.terminal import Terminal
 
 END_S = 5.0
-HUNG_UP = 129  # what a shell shows for a program that SIGHUP has ended
 
 
 def visit(api: Api, sandbox: str, session: str, terminal: Terminal, *, again: bool) -> int:
@@ -27,38 +26,36 @@ def visit(api: Api, sandbox: str, session: str, terminal: Terminal, *, again: bo
     """
     target = path("sandboxes", sandbox, "pty", session)
     come_back = f"oc shell {sandbox} --attach {session}"
-    try:
-        code = _converse(
-            api, sandbox, target, terminal, hint=f"the shell may still run; back with: {come_back}", again=again
-        )
-    except Detached:
-        output.note(f"the shell runs on; back with: {come_back}")
-        return 0
-    except CliError:
-        raise
-    except Ended as ended:
-        code = ended.exit_code
-    except TerminalGone:
-        code = HUNG_UP
-    except BaseException:
+    with Window(api, target, terminal) as window, Signals(terminal, window) as signals:
+        user = User(terminal, window, Keys())
+        patience = ShellPatience(api.origin.url, f"the shell may still run; back with: {come_back}", user)
+        attachment = ShellAttachment(api, sandbox, target, user, patience, again=again)
+        try:
+            code = _converse(attachment, terminal)
+        except Detached:
+            output.note(f"the shell runs on; back with: {come_back}")
+            return 0
+        except CliError:
+            raise
+        except BaseException as why:
+            signals.ignore()  # one seldom comes alone: a closed window hangs up twice, by the kernel and by its shell
+            _end(api, target)
+            if isinstance(why, Ended | TerminalGone):
+                return why.exit_code
+            raise
+        signals.ignore()
         _end(api, target)
-        raise
-    _end(api, target)
     return code & 0xFF
 
 
-def _converse(api: Api, sandbox: str, target: str, terminal: Terminal, *, hint: str, again: bool) -> int:
-    with Window(api, target, terminal) as window, Signals(terminal, window):
-        user = User(terminal, window, Keys())
-        patience = ShellPatience(api.origin.url, hint, user)
-        attachment = ShellAttachment(api, sandbox, target, user, patience, again=again)
-        cut_short = True
-        try:
-            terminal.take()
-            code = attachment.run()
-            cut_short = False
-        finally:
-            terminal.give_back(cut_short=cut_short)
+def _converse(attachment: ShellAttachment, terminal: Terminal) -> int:
+    cut_short = True
+    try:
+        terminal.take()
+        code = attachment.run()
+        cut_short = False
+    finally:
+        terminal.give_back(cut_short=cut_short)
     return code
 
 

@@ -21,6 +21,8 @@ LONGEST_ANSWER = 4096
 class TerminalGone(Exception):  # noqa: N818 - what has happened
     """Nobody types any more."""
 
+    exit_code = 129  # what a shell shows for a program that SIGHUP has ended
+
 
 class Keys(Input):
     """Ctrl-] and d raise Detached; Ctrl-] twice is one; before any other key, or alone for HELD_S, it is itself."""

@@ -32,16 +32,21 @@ class Signals:
         self._before: dict[signal.Signals, Any] = {}
         self._ended = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Signals:
         handlers = dict.fromkeys(ENDING, self._end)
         handlers |= {signal.SIGWINCH: self._resized, signal.SIGCONT: self._continued}
         for number, handler in handlers.items():
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, handler)
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def ignore(self) -> None:
+        """We are going as it is."""
+        self._ended = True
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._terminal.give_back(cut_short=True)
@@ -53,7 +58,5 @@ class Signals:
         self._window.changed()
 
     def _continued(self, number: int, frame: FrameType | None) -> None:
-        """The user's own shell has had the terminal in between."""
-        if self._terminal.taken:
-            self._terminal.take()
-            self._window.redraw()
+        self._terminal.take_again()
+        self._window.redraw()

@@ -28,14 +28,21 @@ class Terminal:
         self.taken = True
         tty.setraw(output.STDIN, termios.TCSADRAIN)  # what has been typed ahead is for the shell
 
+    def take_again(self) -> None:
+        """After the user's own shell has had it in between."""
+        try:
+            if self.taken:
+                self.take()
+        except (OSError, termios.error):
+            return  # a hangup continues us, too: then it has gone
+
     def give_back(self, *, cut_short: bool) -> None:
         """As it was. May be called again, also from a signal handler amid itself. `cut_short`: the shell runs on."""
+        begun, self.taken = self.taken and cut_short, False  # a line that is not ours
         try:
             termios.tcsetattr(output.STDIN, termios.TCSANOW, self._before)
-            begun = self.taken and cut_short  # a line that is not ours
             if begun:
                 termios.tcflush(output.STDIN, termios.TCIFLUSH)  # typed for the sandbox: not for the user's own shell
-            self.taken = False
             self._tidy(self.modes.undo(cut_short=cut_short) + (b"\r\n" if begun else b""))
         except (OSError, termios.error):
             return  # it has gone away: there is nothing to give back

@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LONGEST_NUMBER = 18  # digits; more is a mistake, and would not be an integer everywhere
 
 
@@ -23,6 +24,21 @@ def positive(text: str) -> int:
     if not number:
         raise ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return number
+
+
+def instant(text: str) -> str:
+    """A time of RFC 3339, from itself or from how long ago it was, as `24h`."""
+    from datetime import UTC, datetime, timedelta
+
+    number, unit = text[:-1], text[-1:]
+    try:
+        if unit in UNITS and number.isascii() and number.isdecimal():
+            moment = datetime.now(UTC) - timedelta(**{UNITS[unit]: int(number)})
+        else:
+            moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ArgumentTypeError(f"{text!r} is neither a time, as 2026-01-02T03:04:05Z, nor as 30m, 24h or 7d") from None
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def processors(text: str) -> int | float:

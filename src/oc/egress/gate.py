@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from mitmproxy.options import Options
 from mitmproxy.platform import linux
@@ -42,10 +41,6 @@ class Gate:
     live: Live
     options: Options
     tls: object  # mitmproxy's addon that makes certificates and checks those of servers
-
-    @classmethod
-    def of(cls, directory: Path, events: Path, hosts: Path | None, options: Options, tls: object) -> Gate:
-        return cls(Policies(directory), Pins(directory), Resolver(hosts), Events(events), Live(), options, tls)
 
     async def check_for_ever(self) -> None:
         await self.live.check_for_ever(self.forget)

@@ -7,6 +7,7 @@ import asyncio
 import os
 import resource
 import signal
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,15 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--transparent", type=endpoint, required=True, metavar="HOST:PORT", help="for what is redirected")
     made.add_argument("--upstream-ca", type=Path, help="more authorities (PEM) that servers may have certificates of")
     made.add_argument("--hosts", type=Path, help="names and addresses, as hosts(5), asked before DNS")
+    made.add_argument("--dns", default="", metavar="ADDRESS,...", help="name servers, in place of the host's")
+    made.add_argument(
+        "--private", type=networks, default=(), metavar="NETWORK,...", help="what policies may open beside the internet"
+    )
     return made
+
+
+def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(word) for word in text.split(",") if word)
 
 
 def endpoint(text: str) -> tuple[str, int]:
@@ -47,12 +56,22 @@ def endpoint(text: str) -> tuple[str, int]:
 
 async def run(arguments: argparse.Namespace) -> None:
     """Until SIGTERM or SIGINT."""
+    from mitmproxy_rs.dns import DnsResolver
+
+    from oc.egress.events import Events
     from oc.egress.gate import Gate  # late: mitmproxy must not see the variables that main() takes away
     from oc.egress.http_layers import install
+    from oc.egress.live import Live
+    from oc.egress.pins import Pins
+    from oc.egress.policy import Policies
+    from oc.egress.resolver import Resolver
 
     install()
     options, tls = settings(ca.prepare(arguments.state), ca.trusted(arguments.state, arguments.upstream_ca))
-    gate = Gate.of(arguments.directory, arguments.events, arguments.hosts, options, tls)
+    asked = DnsResolver(name_servers=arguments.dns.split(","), use_hosts_file=False) if arguments.dns else None
+    resolver = Resolver(arguments.hosts, asked)
+    policies = Policies(arguments.directory, arguments.private)
+    gate = Gate(policies, Pins(arguments.directory), resolver, Events(arguments.events), Live(), options, tls)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(failed)
     ended = asyncio.Event()

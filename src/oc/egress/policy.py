@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
+from oc.egress.addresses import public, within
 from oc.egress.names import Address
 from oc.egress.stored import Stored
 
@@ -54,32 +56,34 @@ class Policy:
     hosts: Patterns | None  # None: any host
     cidrs: tuple[IPv4Network | IPv6Network, ...]
     secrets: tuple[Secret, ...]
+    private: tuple[IPv4Network | IPv6Network, ...] = ()  # what `cidrs` may open beside the internet: the host's say
 
     def names(self, name: str) -> bool:
         """The host may be reached by this name."""
         return not self.deny_all and (self.hosts is None or self.hosts.match(name))
 
     def opens(self, address: Address) -> bool:
-        """The address itself is allowed: without a name, and though it is private."""
-        return not self.deny_all and any(
-            address.version == network.version and address in network for network in self.cidrs
-        )
+        """The address itself is allowed, without a name."""
+        return self.lists(address) and (public(address) or within(address, self.private))
+
+    def lists(self, address: Address) -> bool:
+        return not self.deny_all and within(address, self.cidrs)
 
     def secrets_for(self, host: str) -> list[Secret]:
         return [secret for secret in self.secrets if secret.goes_to(host)]
 
 
 class Policies:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, private: tuple[IPv4Network | IPv6Network, ...] = ()) -> None:
         self.directory = directory
-        self.files = Stored(parse)
+        self.files = Stored(partial(parse, private=private))
 
     def of(self, source: str) -> Policy | None:
         """Of the sandbox at this address, as it is now."""
         return self.files.get(self.directory / f"{source}.json")
 
 
-def parse(data: bytes) -> Policy:
+def parse(data: bytes, private: tuple[IPv4Network | IPv6Network, ...]) -> Policy:
     """Raises ValueError, TypeError, KeyError or AttributeError."""
     body = json.loads(data)
     allowed = body["allowHosts"]
@@ -89,6 +93,7 @@ def parse(data: bytes) -> Policy:
         hosts=None if allowed is None else Patterns.of(allowed),
         cidrs=tuple(ip_network(cidr, strict=False) for cidr in body["allowCidrs"]),
         secrets=tuple(secret(item) for item in body["secrets"]),
+        private=private,
     )
 
 

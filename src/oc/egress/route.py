@@ -60,7 +60,7 @@ class Routes:
         if name is not None:
             return Route(name, await self.reachable(policy, name), dialled.port)
         if dialled.address is None or not policy.opens(dialled.address):
-            raise RefusedError(Reason.DIRECT, str(dialled.target), "connect to a host name, or allow the address")
+            raise unnamed(policy, dialled)
         return Route(None, (dialled.address,), dialled.port)
 
     def meant(self, policy: Policy, dialled: Dialled, claimed: str | Address | None) -> str | None:
@@ -92,7 +92,7 @@ class Routes:
             return Route(None, (address,), dialled.port)
         pinned = self.pins.names(self.source, address)
         if not pinned:
-            raise RefusedError(Reason.DIRECT, str(address), "connect to a host name, or allow the address")
+            raise unnamed(policy, dialled)
         allowed = next((name for name in pinned if policy.names(name)), None)
         if allowed is None:
             raise RefusedError(Reason.HOST, pinned[0])
@@ -112,6 +112,12 @@ class Routes:
         if not usable:
             raise RefusedError(Reason.PRIVATE, name)
         return usable
+
+
+def unnamed(policy: Policy, dialled: Dialled) -> RefusedError:
+    if dialled.address is not None and policy.lists(dialled.address):
+        return RefusedError(Reason.PRIVATE, str(dialled.target))
+    return RefusedError(Reason.DIRECT, str(dialled.target), "connect to a host name, or allow the address")
 
 
 def permitted(policy: Policy, name: str) -> str:

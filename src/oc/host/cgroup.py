@@ -75,7 +75,7 @@ class Usage:
     """What a group uses, by the kernel's own account."""
 
     cpu_s: float  # since the group was made, of all CPUs together
-    memory_bytes: int  # without cached files that have not been used lately: those give way to anybody
+    memory_bytes: int  # without cached files: those give way to anybody
 
 
 class Cgroup:
@@ -156,15 +156,14 @@ class Cgroup:
 
     def _usage_v2(self, root: Path) -> Usage:
         directory = root / self.oci_path[1:]
-        memory = int((directory / "memory.current").read_text()) - _number(directory / "memory.stat", "inactive_file")
+        memory = int((directory / "memory.current").read_text()) - _cached(directory, "")
         return Usage(_number(directory / "cpu.stat", "usage_usec") / 1e6, max(0, memory))
 
     def _usage_v1(self) -> Usage | None:
         cpu, directory = self._directory("cpuacct"), self._directory("memory")
         if cpu is None or directory is None:
             return None
-        cached = _number(directory / "memory.stat", "total_inactive_file")
-        memory = int((directory / "memory.usage_in_bytes").read_text()) - cached
+        memory = int((directory / "memory.usage_in_bytes").read_text()) - _cached(directory, "total_")
         return Usage(int((cpu / "cpuacct.usage").read_text()) / 1e9, max(0, memory))
 
     async def freeze(self) -> None:
@@ -282,6 +281,11 @@ def _number(file: Path, name: str) -> int:
     """Of a file of names and numbers; 0 for a name that is not in it."""
     lines = (line.split() for line in file.read_text().splitlines())
     return next((int(fields[1]) for fields in lines if fields[0] == name), 0)
+
+
+def _cached(directory: Path, prefix: str) -> int:
+    """Bytes of files; those of a tmpfs are not among them, as they are not files of a disk to the kernel."""
+    return sum(_number(directory / "memory.stat", f"{prefix}{state}_file") for state in ("active", "inactive"))
 
 
 def _put(file: Path, value: str) -> None:

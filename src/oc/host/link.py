@@ -96,6 +96,18 @@ def aliases(prefix: str) -> dict[str, str]:
     return found
 
 
+def alias(name: str) -> str | None:
+    """Of the host end of that name; None when there is none."""
+    return sysfs.read(SYSFS / name / "ifalias")
+
+
+def traffic(name: str) -> tuple[int, int]:
+    """Bytes that have come out of the other end of a cable, and gone in there; zeros when there is none."""
+    texts = (sysfs.read(SYSFS / name / "statistics" / f"{way}_bytes") for way in ("tx", "rx"))
+    received, sent = (int(text or 0) for text in texts)
+    return received, sent
+
+
 def uplink_mtu() -> int:
     """MTU of the interface of the host's default route: what a packet to the outside must fit in."""
     for line in Path("/proc/net/route").read_text().splitlines()[1:]:

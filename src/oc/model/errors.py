@@ -53,6 +53,12 @@ class Conflict(OpenComputerError):  # noqa: N818
     status, code = 409, "conflict"
 
 
+class BelowUse(OpenComputerError):  # noqa: N818
+    """A sandbox cannot have less memory than it uses (contract 2.1.10). `details`: a sentence with numbers."""
+
+    status, code = 409, "oom_floor"
+
+
 class Gone(OpenComputerError):  # noqa: N818
     """The sandbox has been stopped (contract 4.1)."""
 
@@ -88,7 +94,7 @@ class NotSupported(OpenComputerError):  # noqa: N818
 BY_CODE: dict[str, type[OpenComputerError]] = {
     kind.code: kind
     for kind in (
-        OpenComputerError, BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, Conflict, Gone, TooLarge,
-        TooMany, Failed, Unavailable, NotSupported,
+        OpenComputerError, BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, BelowUse, Conflict, Gone,
+        TooLarge, TooMany, Failed, Unavailable, NotSupported,
     )
 }  # fmt: skip

@@ -37,6 +37,7 @@ class Spec(msgspec.Struct, frozen=True):
     size: Size
     origin: Origin = Image()
     envs: dict[str, str] = {}
+    template: str = "base"  # what it is told that it was made of
     governed: bool = False  # it does not start where nobody has said what it may send (`model.egress`)
 
 

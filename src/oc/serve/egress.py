@@ -68,7 +68,12 @@ def _arguments(settings: Settings) -> list[str]:
         "--explicit": f"{gateway}:{EXPLICIT_PORT}",
         "--transparent": f"{gateway}:{TRANSPARENT_PORT}",
     }
-    optional = {"--upstream-ca": settings.egress_upstream_ca, "--hosts": settings.egress_hosts}
+    optional = {
+        "--upstream-ca": settings.egress_upstream_ca,
+        "--hosts": settings.egress_hosts,
+        "--dns": settings.dns,
+        "--private": settings.egress_private,
+    }
     given = flags | {name: value for name, value in optional.items() if value}
     return [str(word) for pair in given.items() for word in pair]
 

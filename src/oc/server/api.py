@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from oc.api.calls import PREFIX
+from oc.server.audit_calls import AuditCalls
 from oc.server.channel import Channel
 from oc.server.checkpoints import CheckpointCalls
 from oc.server.egress_calls import EgressCalls
@@ -19,6 +20,7 @@ from oc.server.previews import PreviewCalls
 from oc.server.relay import Relay
 from oc.server.routes import Admit, Handler, routes
 from oc.server.sandboxes import SandboxCalls
+from oc.server.scaling_calls import ScalingCalls
 from oc.server.secret_stores import SecretStoreCalls
 
 
@@ -28,10 +30,11 @@ class Api:
         self.relay = Relay(plane.worker, self.gate, plane.activity)
         self.channel = Channel(plane.worker, self.gate, plane.activity)
         self.handlers = _handlers(plane, self.gate)
+        self._trail = plane.trail
 
     def routes(self, door: Admit, prefix: str = PREFIX) -> list[BaseRoute]:
         """`door` says whose a request is, and refuses it when it is nobody's."""
-        return routes(self.handlers, self.relay, self.channel, door, prefix)
+        return routes(self.handlers, self.relay, self.channel, door, self._trail, prefix)
 
 
 def _handlers(plane: Plane, gate: Gate) -> dict[str, Handler]:
@@ -39,12 +42,14 @@ def _handlers(plane: Plane, gate: Gate) -> dict[str, Handler]:
     making = Making(plane.store, plane.lifecycle)
     return {
         "whoAmI": who_am_i,
+        "listAudit": AuditCalls(plane.store.audit).list,
         **_of_sandboxes(plane, gate, making),
         **_of_power(plane, gate),
         **_of_checkpoints(plane, gate, making),
         **_of_previews(plane, gate),
         **_of_secrets(plane),
         **_of_egress(plane, gate),
+        **_of_scaling(plane, gate),
     }
 
 
@@ -122,4 +127,15 @@ def _of_egress(plane: Plane, gate: Gate) -> dict[str, Handler]:
         "setEgress": calls.set,
         "clearEgress": calls.clear,
         "listRefusals": calls.refusals,
+    }
+
+
+def _of_scaling(plane: Plane, gate: Gate) -> dict[str, Handler]:
+    calls = ScalingCalls(plane.settings, plane.store.scaling, plane.worker, plane.scaling, gate, plane.activity)
+    return {
+        "scaleSandbox": calls.scale,
+        "getAutoscale": calls.get_autoscale,
+        "setAutoscale": calls.set_autoscale,
+        "getScalingLock": calls.get_lock,
+        "setScalingLock": calls.set_lock,
     }

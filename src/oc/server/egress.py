@@ -97,10 +97,12 @@ class Governing:
             return None
         stores, rules = await self.stores(egress), egress.rules
         hosts = rules.allow_hosts if rules else None
+        # A store that has been deleted must not let a sandbox reach more than before.
+        unsaid = None if len(stores) == len(egress.stores) else ()
         return Policy(
             sandbox=row.id,
             deny_all=rules is not None and rules.deny_all,
-            allow_hosts=hosts if hosts is not None else allowlist(stores) or None,
+            allow_hosts=hosts if hosts is not None else allowlist(stores) or unsaid,
             allow_cidrs=rules.allow_cidrs if rules else (),
         )
 

@@ -27,6 +27,7 @@ ENSURE_S = 120.0
 REMOVE_S = 60.0
 FREEZE_S = 60.0
 REBOOT_S = 120.0
+RESIZE_S = 60.0
 FILES_S = 30.0  # a directory on a slow disk
 SAVE_S = 900.0  # memory of many GB on a slow disk; a start from it may have to fetch as much from the blob store
 HOST_KEPT_S = 30.0  # how long what is known of the host's size is good for
@@ -62,6 +63,15 @@ class Used(msgspec.Struct, frozen=True, rename="camel"):
     memory_bytes: int
 
 
+class ScaleRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """A program in a sandbox asks for another size of it."""
+
+    id: str
+    sandbox: str
+    memory_mb: int = field(name="memoryMB")
+    cpu_count: float | None = None
+
+
 class Violation(msgspec.Struct, frozen=True):
     at: int  # microseconds since 1970
     host: str
@@ -78,6 +88,7 @@ class Envelope(msgspec.Struct, frozen=True):
     error: str
     code: str = ""
     hint: str | None = None
+    details: str | None = None
 
 
 def unavailable(why: Exception) -> WorkerUnavailable:
@@ -95,7 +106,8 @@ def problem(status: int, body: bytes) -> OpenComputerError:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Failed(f"the worker answered {status} {HTTPStatus(status).phrase}")
     kind = BY_CODE.get(envelope.code) or BY_STATUS.get(status, Failed)
-    return kind(envelope.error, hint=envelope.hint)
+    details = {} if envelope.details is None else {"details": envelope.details}
+    return kind(envelope.error, hint=envelope.hint, **details)
 
 
 class Worker:
@@ -167,6 +179,20 @@ class Worker:
 
     async def reboot(self, id: str) -> Observed:
         return await self._ask("POST", f"/sandboxes/{id}/reboot", Observed, REBOOT_S)
+
+    async def resize(self, id: str, cpus: float, memory_mb: int) -> Observed:
+        """Asked again it answers the same. Raises BelowUse, NotSupported and Unavailable; it is as it was then."""
+        body = msgspec.json.encode({"cpus": cpus, "memory_mb": memory_mb})
+        return await self._ask("POST", f"/sandboxes/{id}/resize", Observed, RESIZE_S, body)
+
+    async def scale_requests(self) -> list[ScaleRequest]:
+        """What programs in sandboxes wait for."""
+        return await self._ask("GET", "/scale-requests", list[ScaleRequest], LOOK_S)
+
+    async def settle_scale_request(self, id: str, status: int, body: dict[str, Any]) -> None:
+        """What the program is to be answered."""
+        outcome = msgspec.json.encode({"status": status, "body": body})
+        await self._call("POST", f"/scale-requests/{id}", LOOK_S, outcome)
 
     async def run(self, id: str, script: str, timeout_s: int) -> Ran:
         """A script for bash. The worker ends it at its timeout (contract 2.2.1)."""

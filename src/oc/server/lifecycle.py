@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 def spec(sandbox: Sandbox) -> Spec:
     wish = sandbox.wish
-    return Spec(sandbox.id, wish.size, wish.origin, environment(sandbox), wish.egress.governed)
+    return Spec(sandbox.id, wish.size, wish.origin, environment(sandbox), wish.template, wish.egress.governed)
 
 
 class Lifecycle:

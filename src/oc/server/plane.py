@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from oc.server.activity import FLUSH_S, Activity
+from oc.server.audit import WRITE_S, Trail
 from oc.server.auth import Door
 from oc.server.changes import Changes
 from oc.server.checkpointing import Checkpointing
@@ -15,13 +16,18 @@ from oc.server.egress import Governing
 from oc.server.hosts import Worker
 from oc.server.lifecycle import Lifecycle
 from oc.server.loops.artifacts import Discard, Follow, Orphans
+from oc.server.loops.audit import ForgetAudit
+from oc.server.loops.autoscale import Autoscale
 from oc.server.loops.expire import Expire
 from oc.server.loops.flush import Flush
 from oc.server.loops.heal import Heal
+from oc.server.loops.inside import Inside
 from oc.server.loops.running import Deed, Loops
 from oc.server.loops.store import StoreFrozen
+from oc.server.loops.together import side_by_side
 from oc.server.patching import Patching
 from oc.server.restores import Restores
+from oc.server.scaling import Scaling
 from oc.server.sleep import Sleep
 from oc.server.statistics import EVERY_S, Statistics
 from oc.server.vault import Vault
@@ -38,6 +44,10 @@ PERIODS_S = {  # from the end of one turn to the next
     "orphans": 60.0,
     "flush": FLUSH_S,
     "statistics": EVERY_S,
+    "autoscale": 30.0,
+    "inside": 1.0,
+    "audit": WRITE_S,
+    "forget_audit": 3600.0,
 }
 
 
@@ -56,7 +66,9 @@ class Plane:
     sleep: Sleep
     restores: Restores
     checkpointing: Checkpointing
+    scaling: Scaling
     statistics: Statistics
+    trail: Trail
     stopping: asyncio.Event  # set as soon as the server is told to stop: what would never end by itself ends then
 
 
@@ -80,7 +92,9 @@ def assemble(settings: Settings, store: Store, worker: Worker) -> Plane:
         sleep=Sleep(store, worker, lifecycle, changes, patching, most),
         restores=Restores(store, worker, changes, activity),
         checkpointing=Checkpointing(store, worker, changes),
+        scaling=Scaling(store, worker, changes),
         statistics=Statistics(worker),
+        trail=Trail(store.audit),
         stopping=asyncio.Event(),
     )
 
@@ -105,7 +119,7 @@ def loops(made: Plane) -> Loops:
     sandboxes, lifecycle = store.sandboxes, made.lifecycle
     flush = Flush(store, made.activity, made.door)
     deeds: dict[str, Deed] = {
-        "heal": Heal(sandboxes, worker, lifecycle, changes, sleep, made.restores),
+        "heal": Heal(sandboxes, worker, lifecycle, changes, sleep, made.restores, made.scaling),
         "expire": Expire(sandboxes, lifecycle, sleep, changes, made.activity),
         "store": StoreFrozen(store.hibernations, worker, sleep, changes, made.settings.freeze_seconds),
         "follow": Follow(store, worker, made.checkpointing, changes),
@@ -113,5 +127,13 @@ def loops(made: Plane) -> Loops:
         "orphans": Orphans(store, worker),
         "flush": flush,
         "statistics": made.statistics,
+        "autoscale": Autoscale(store.scaling, made.scaling, made.statistics, changes),
+        "inside": Inside(sandboxes, worker, made.scaling),
+        "audit": made.trail.write,
+        "forget_audit": ForgetAudit(store.audit, made.settings.audit_days),
     }
-    return Loops({name: (PERIODS_S[name], deed) for name, deed in deeds.items()}, flush)
+
+    async def last() -> None:
+        await side_by_side([flush(), made.trail.write()])
+
+    return Loops({name: (PERIODS_S[name], deed) for name, deed in deeds.items()}, last)

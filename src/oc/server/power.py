@@ -47,7 +47,8 @@ class PowerCalls:
         if sandbox.status is Status.RUNNING:
             sandbox = await self._sleep.hibernate(sandbox.id)
         if sandbox.status is Status.RUNNING:
-            raise Unavailable(f"sandbox {sandbox.id} is being restored", hint="try again in a few seconds")
+            what = "restored" if sandbox.scaling is None else "scaled"
+            raise Unavailable(f"sandbox {sandbox.id} is being {what}", hint="try again in a few seconds")
         if sandbox.status is not Status.HIBERNATED:
             raise not_running(sandbox)
         return self._hibernated(sandbox, "hibernated")

@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 
 from oc.api.calls import CALLS, PREFIX, Call, Kind
 from oc.model.errors import BadRequest
+from oc.server.audit import Trail, Watch, about, is_audited, made
 from oc.server.channel import Channel
 from oc.server.relay import Relay
 from oc.store.accounts import Caller
@@ -31,34 +32,45 @@ class Admit(Protocol):
 class Endpoint:
     """One call over HTTP."""
 
-    def __init__(self, call: Call, handler: Handler, door: Admit) -> None:
+    def __init__(self, call: Call, handler: Handler, door: Admit, trail: Trail) -> None:
         self._call = call
         self._handler = handler
         self._door = door
+        self._trail = trail
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         scope["state"]["route"] = self._call.name
         caller = await self._door.admit(request)
         scope["state"]["org"] = caller.org_id
+        if is_audited(self._call):
+            async with Watch(self._trail, request, caller, self._call.name, send) as watch:
+                await self._answer(request, caller, watch.send)
+        else:
+            await self._answer(request, caller, send)
+
+    async def _answer(self, request: Request, caller: Caller, send: Send) -> None:
         answer = await self._handler(request, caller)
-        await answer(scope, receive, send)
+        about(request, *made(answer))
+        await answer(request.scope, request.receive, send)
 
 
 class Upgrade:
     """One call over a WebSocket."""
 
-    def __init__(self, call: Call, channel: Channel, door: Admit) -> None:
+    def __init__(self, call: Call, channel: Channel, door: Admit, trail: Trail) -> None:
         self._call = call
         self._channel = channel
         self._door = door
+        self._trail = trail
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = WebSocket(scope, receive, send)
         scope["state"]["route"] = self._call.name
         caller = await self._door.admit(client)
         scope["state"]["org"] = caller.org_id
-        await self._channel(client, caller, self._call)
+        async with Watch(self._trail, client, caller, self._call.name, send) as watch:
+            await self._channel(WebSocket(scope, receive, watch.send), caller, self._call)
 
 
 class Resource:
@@ -78,18 +90,23 @@ class Resource:
 
 
 def routes(
-    handlers: Mapping[str, Handler], relay: Relay, channel: Channel, door: Admit, prefix: str = PREFIX
+    handlers: Mapping[str, Handler],
+    relay: Relay,
+    channel: Channel,
+    door: Admit,
+    trail: Trail,
+    prefix: str = PREFIX,
 ) -> list[BaseRoute]:
     """`handlers` by name of call, for those that the control plane answers itself."""
     paths: dict[str, dict[str, ASGIApp]] = {}
     upgrades: list[BaseRoute] = []
     for call in CALLS:
         handler = handlers[call.name] if call.kind is Kind.OWN else _passing(call, relay)
-        paths.setdefault(prefix + call.path, {})[call.method] = Endpoint(call, handler, door)
+        paths.setdefault(prefix + call.path, {})[call.method] = Endpoint(call, handler, door, trail)
         if call.kind is Kind.CHANNEL:
-            upgrades.append(WebSocketRoute(prefix + call.path, Upgrade(call, channel, door)))
+            upgrades.append(WebSocketRoute(prefix + call.path, Upgrade(call, channel, door, trail)))
             if call.path == OLD_PTY and prefix == PREFIX:
-                upgrades.append(WebSocketRoute(OLD_PTY, Upgrade(call, channel, door)))
+                upgrades.append(WebSocketRoute(OLD_PTY, Upgrade(call, channel, door, trail)))
     resources = [Route(path, Resource(endpoints)) for path, endpoints in paths.items()]
     return [*resources, *upgrades]
 

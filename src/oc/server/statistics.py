@@ -48,6 +48,11 @@ class Statistics:
         samples = self._samples.get(id)
         return samples[-1] if samples and id in self._last else None
 
+    def mean_memory(self, id: str, seconds: float, now: float) -> float | None:
+        """Bytes, over the last so many seconds. None for one of which less than half of that is known."""
+        used = [sample.memory_bytes for sample in self._samples.get(id, ()) if now - seconds <= sample.at <= now]
+        return sum(used) / len(used) if len(used) * EVERY_S >= seconds / 2 else None
+
     def _add(self, one: Used, at: float, before: float, cpu_seconds: float) -> None:
         """A counter that has gone back is a new one: the sandbox was started anew."""
         if at > before and one.cpu_seconds >= cpu_seconds:

@@ -65,6 +65,26 @@ def fork(body: Fork, checkpoint: Checkpoint, host: Host) -> Wish:
     )
 
 
+def resized(size: Size, memory_mb: int | None, cpus: float | None, host: Host) -> Size:
+    """Another size for a sandbox (contract 2.1.10); what is None stays. Raises BadRequest."""
+    if (memory_mb is None and cpus is None) or (memory_mb is not None and memory_mb <= 0):
+        raise BadRequest("memoryMB is required and must be positive", hint="cpuCount may be given beside it, or alone")
+    return msgspec.structs.replace(
+        size,
+        cpus=_cpus(cpus, size.cpus, host.cpus),
+        memory_mb=_within("memoryMB", memory_mb, size.memory_mb, LEAST_MEMORY_MB, host.memory_mb),
+    )
+
+
+def autoscale(least_mb: int | None, most_mb: int | None, host: Host) -> tuple[int, int]:
+    """Bounds for autoscaling (contract 2.1.10). Raises BadRequest."""
+    least = _within("minMemoryMB", least_mb or 0, 0, LEAST_MEMORY_MB, host.memory_mb)
+    most = _within("maxMemoryMB", most_mb or 0, 0, LEAST_MEMORY_MB, host.memory_mb)
+    if least > most:
+        raise BadRequest(f"minMemoryMB must not be above maxMemoryMB (got {least} and {most})")
+    return least, most
+
+
 def preview_token(auth: PreviewAuth | None) -> str | None:
     """What the previews of a sandbox are to ask for; None: nothing. Raises BadRequest."""
     if auth is None:

@@ -26,6 +26,21 @@ class Caller(msgspec.Struct, frozen=True):
     key_id: str | None = None
     user_id: str | None = None
     email: str | None = None
+    role: str | None = None  # of the person; None: a key that is nobody's (`oc-host`)
+    key: str = ""  # its prefix and its name
+
+    @property
+    def actor(self) -> str:
+        """For people to read. What cannot be chosen by whom it names comes first."""
+        if self.key_id is None:
+            return self.email or ""
+        prefix, _, name = self.key.partition(" ")
+        return " ".join(word for word in (prefix, self.email, name) if word)
+
+    @property
+    def may_audit(self) -> bool:
+        """Admins, and keys, unless they are somebody's who is none."""
+        return self.user_id is None or self.role == "admin"
 
 
 class MemberKey(msgspec.Struct, frozen=True):
@@ -45,6 +60,7 @@ class Key(msgspec.Struct, frozen=True):
     id: str
     prefix: str
     name: str
+    org_id: str
     org_name: str
     created_at: int
     last_used_at: int | None

@@ -31,6 +31,22 @@ class Tier(enum.StrEnum):
     STORED = "stored"  # in an artifact only
 
 
+class By(enum.StrEnum):
+    """Who has given a sandbox another size."""
+
+    CLIENT = "client"
+    SANDBOX = "sandbox"  # itself, from inside
+    AUTOSCALE = "autoscale"
+
+
+class Scale(msgspec.Struct, frozen=True):
+    """The size that a sandbox is being given."""
+
+    cpus: float
+    memory_mb: int
+    by: By
+
+
 class Wish(msgspec.Struct, frozen=True):
     """A sandbox that is to be."""
 
@@ -66,6 +82,10 @@ class Sandbox(msgspec.Struct, frozen=True):
     restoring: str | None = None  # checkpoint
     restore_error: str | None = None
     memory_kills: int = 0
+    autoscale_min_mb: int | None = None  # both or none
+    autoscale_max_mb: int | None = None
+    scaling_locked: bool = False
+    scaling: Scale | None = None
 
     @property
     def preview_hash(self) -> str | None:
@@ -233,5 +253,7 @@ def _sandbox(row: dict[str, Any]) -> Sandbox:
         "tier": row["tier"] and Tier(row["tier"]),
         "awaited": bool(row["awaited"]),
         "waking": bool(row["waking"]),
+        "scaling_locked": bool(row["scaling_locked"]),
+        "scaling": row["scaling"] and msgspec.json.decode(row["scaling"], type=Scale),
     }
     return Sandbox(**rest | made)

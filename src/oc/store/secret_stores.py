@@ -104,6 +104,11 @@ class SecretStores:
         """By name."""
         return _secrets(await self._database.read("secrets", store_id=store_id))
 
+    async def counts(self, org_id: str) -> dict[str, int]:
+        """How many secrets are in each store of an organization that has any."""
+        rows = await self._database.read("count_secrets_in", org_id=org_id)
+        return {row["store_id"]: row["number"] for row in rows}
+
     async def delete_secret(self, store_id: str, name: str) -> bool:
         """False: there was none."""
         parameters = {"store_id": store_id, "name": name}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from oc.store.accounts import Accounts
 from oc.store.artifacts import Artifacts
+from oc.store.audit import Audit
 from oc.store.checkpoints import Checkpoints
 from oc.store.database import Database
 from oc.store.device_logins import DeviceLogins
@@ -18,6 +19,7 @@ from oc.store.patches import Patches
 from oc.store.people import People
 from oc.store.previews import Previews
 from oc.store.sandboxes import Sandboxes
+from oc.store.scaling import Scaling
 from oc.store.secret_stores import SecretStores
 from oc.store.web_sessions import WebSessions
 
@@ -27,6 +29,7 @@ class Store:
         self._database = database
         self.accounts = Accounts(database)
         self.artifacts = Artifacts(database)
+        self.audit = Audit(database)
         self.checkpoints = Checkpoints(database)
         self.device_logins = DeviceLogins(database)
         self.events = Events(database)
@@ -38,6 +41,7 @@ class Store:
         self.people = People(database)
         self.previews = Previews(database)
         self.sandboxes = Sandboxes(database)
+        self.scaling = Scaling(database)
         self.secret_stores = SecretStores(database)
         self.web_sessions = WebSessions(database)
 

@@ -29,7 +29,7 @@ class Visitor(msgspec.Struct, frozen=True):
 
     @property
     def caller(self) -> Caller:
-        return Caller(self.org_id, self.org_name, user_id=self.user_id, email=self.email)
+        return Caller(self.org_id, self.org_name, user_id=self.user_id, email=self.email, role=self.role)
 
     @property
     def is_admin(self) -> bool:

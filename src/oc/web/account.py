@@ -102,8 +102,10 @@ def _done(what: str) -> Response:
 def routes(guard: Guard, account: Account) -> list[BaseRoute]:
     return [
         Route(PAGE, guard.page(account.show), methods=["GET"]),
-        Route(f"{PAGE}/name", guard.action(account.rename), methods=["POST"]),
-        Route(f"{PAGE}/password", guard.action(account.change_password), methods=["POST"]),
-        Route(f"{PAGE}/sign-out-elsewhere", guard.action(account.sign_out_elsewhere), methods=["POST"]),
-        Route(f"{PAGE}/organization", guard.action(account.switch), methods=["POST"]),
+        Route(f"{PAGE}/name", guard.action(account.rename, "renameAccount"), methods=["POST"]),
+        Route(f"{PAGE}/password", guard.action(account.change_password, "changePassword"), methods=["POST"]),
+        Route(
+            f"{PAGE}/sign-out-elsewhere", guard.action(account.sign_out_elsewhere, "signOutElsewhere"), methods=["POST"]
+        ),
+        Route(f"{PAGE}/organization", guard.action(account.switch, "switchOrganization"), methods=["POST"]),
     ]

@@ -13,8 +13,10 @@ from starlette.types import Message, Receive, Scope, Send
 from oc.server.api import Api
 from oc.server.plane import Plane
 from oc.web import people
+from oc.web.audit import AuditPages
 from oc.web.checkpoints import Checkpoints
 from oc.web.create import Create
+from oc.web.egress import EgressTab
 from oc.web.events import Events
 from oc.web.files import Files
 from oc.web.guard import Guard
@@ -25,6 +27,7 @@ from oc.web.power import Power
 from oc.web.previews import Previews
 from oc.web.sandbox_live import SandboxLive
 from oc.web.sandboxes import Sandboxes
+from oc.web.secret_stores import SecretStorePages
 from oc.web.sessions import SessionPages
 from oc.web.terminal import TerminalPage
 
@@ -34,13 +37,14 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 def web(plane: Plane, api: Api) -> list[BaseRoute]:
     pages = Pages(plane.settings)
-    guard = Guard(plane.settings, plane.store.web_sessions, pages)
+    guard = Guard(plane.settings, plane.store.web_sessions, pages, plane.trail)
     return [
         Mount("/static", Static(directory=Path(str(files("oc.web"))) / "static")),
         *api.routes(guard, API),
         *people.routes(plane, guard, pages),
         *inside(plane, api, guard, pages),
         *outside(plane, api, guard, pages),
+        *organization(plane, api, guard, pages),
     ]
 
 
@@ -54,8 +58,13 @@ def outside(plane: Plane, api: Api, guard: Guard, pages: Pages) -> list[BaseRout
     """What shows sandboxes as the control plane knows them."""
     live = Live(guard, plane.stopping, lambda: plane.store.version)
     overview, events = Overview(plane, api, guard, pages), Events(plane.store.events, api, guard, pages)
-    checkpoints = Checkpoints(plane.store, api, guard, pages)
-    tabs = {"overview": overview.parts, "checkpoints": checkpoints.parts, "events": events.parts}
+    checkpoints, egress = Checkpoints(plane.store, api, guard, pages), EgressTab(plane, api, guard, pages)
+    tabs = {
+        "overview": overview.parts,
+        "checkpoints": checkpoints.parts,
+        "egress": egress.parts,
+        "events": events.parts,
+    }
     return [
         *Sandboxes(plane, guard, pages, live).routes(),
         *Create(plane.worker, api, guard, pages).routes(),  # its path looks like a sandbox's
@@ -64,7 +73,16 @@ def outside(plane: Plane, api: Api, guard: Guard, pages: Pages) -> list[BaseRout
         *overview.routes(),
         *checkpoints.routes(),
         *Previews(api, guard, pages).routes(),
+        *egress.routes(),
         *events.routes(),
+    ]
+
+
+def organization(plane: Plane, api: Api, guard: Guard, pages: Pages) -> list[BaseRoute]:
+    """What belongs to an organization, beside its sandboxes and people."""
+    return [
+        *SecretStorePages(plane.store, api, guard, pages).routes(),
+        *AuditPages(plane.store.audit, guard, pages).routes(),
     ]
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from oc.server.api import Api
+from oc.server.audit import about, made
 from oc.store.web_sessions import Visitor
 
 T = TypeVar("T")
@@ -21,20 +22,23 @@ async def call(
     request: Request,
     visitor: Visitor,
     body: msgspec.Struct | dict[str, Any] | None = None,
+    /,
     **parameters: str,
 ) -> bytes:
     """The body of the answer to a call of `oc.api.calls`, which is JSON or empty. Raises what the call raises.
 
     The call's path has the parameters of the request's own path, and `parameters`.
     """
+    about(request, *parameters.values())
     answer = await api.handlers[name](_asking(request, msgspec.json.encode(body or {}), parameters), visitor.caller)
+    about(request, *made(answer))
     if not isinstance(answer, Response):
         raise TypeError(f"{name} does not answer at once")
     return bytes(answer.body)
 
 
 async def ask(
-    kind: type[T], api: Api, name: str, request: Request, visitor: Visitor, body: Any = None, **parameters: str
+    kind: type[T], api: Api, name: str, request: Request, visitor: Visitor, body: Any = None, /, **parameters: str
 ) -> T:
     """As `call`, with the answer read."""
     return msgspec.json.decode(await call(api, name, request, visitor, body, **parameters), type=kind)

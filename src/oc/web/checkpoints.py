@@ -26,6 +26,7 @@ from oc.web.lineage import nodes
 from oc.web.live import Part
 from oc.web.pages import Pages
 from oc.web.sandbox import of_sandbox, sandbox_page
+from oc.web.secret_stores import store_names
 from oc.web.typed import number
 
 MOST_RELATED = 200
@@ -42,20 +43,20 @@ class Checkpoints:
         self._pages = pages
 
     def routes(self) -> list[BaseRoute]:
-        acts: dict[str, Act] = {
-            f"{ONE}/restore": self.restore,
-            f"{ONE}/fork": self.fork,
-            f"{ONE}/delete": self.delete,
-            f"{ONE}/publish": partial(self.publish, "publishCheckpoint"),
-            f"{ONE}/unpublish": partial(self.publish, "unpublishCheckpoint"),
-            PATCHES: self.add_patch,
-            f"{PATCHES}/{{patch}}/delete": self.delete_patch,
+        acts: dict[str, tuple[Act, str]] = {
+            f"{ONE}/restore": (self.restore, "restoreCheckpoint"),
+            f"{ONE}/fork": (self.fork, "forkCheckpoint"),
+            f"{ONE}/delete": (self.delete, "deleteCheckpoint"),
+            f"{ONE}/publish": (partial(self.publish, "publishCheckpoint"), "publishCheckpoint"),
+            f"{ONE}/unpublish": (partial(self.publish, "unpublishCheckpoint"), "unpublishCheckpoint"),
+            PATCHES: (self.add_patch, "createPatch"),
+            f"{PATCHES}/{{patch}}/delete": (self.delete_patch, "deletePatch"),
         }
         return [
             Route(ALL, self._guard.page(self.list), methods=["GET"]),
-            Route(ALL, self._guard.action(self.create), methods=["POST"]),
+            Route(ALL, self._guard.action(self.create, "createCheckpoint"), methods=["POST"]),
             Route(ONE, self._guard.page(self.show)),
-            *(Route(path, self._guard.action(act), methods=["POST"]) for path, act in acts.items()),
+            *(Route(path, self._guard.action(act, name), methods=["POST"]) for path, (act, name) in acts.items()),
         ]
 
     # --- pages ---
@@ -68,6 +69,7 @@ class Checkpoints:
         checkpoint = await self._one(request, visitor)
         patches = await ask(list[PatchAnswer], self._api, "listPatches", request, visitor)
         context: dict[str, Any] = {"checkpoint": checkpoint, "patches": patches, "most_forks": MOST_AT_ONCE}
+        context["stores"] = await store_names(self._api, request, visitor)
         return await sandbox_page(self._api, self._pages, request, visitor, "checkpoint", **context)
 
     async def parts(self, row: Sandbox, visitor: Visitor) -> Sequence[Part]:
@@ -115,6 +117,7 @@ class Checkpoints:
         """One is shown; of several there is a list."""
         checkpoint = await self._one(request, visitor)
         body = {"count": number(form.get("count", "1")), "timeout": number(form.get("timeout", ""))}
+        body["secretStore"] = form.get("store") or None
         forks = await ask(list[SandboxAnswer], self._api, "forkCheckpoint", request, visitor, body)
         if len(forks) == 1:
             return RedirectResponse(f"/sandboxes/{forks[0].sandbox_id}", 303)

@@ -17,7 +17,8 @@ from oc.store.web_sessions import Visitor
 from oc.web.calls import ask
 from oc.web.guard import Form, Guard
 from oc.web.pages import Pages
-from oc.web.typed import number, texts
+from oc.web.secret_stores import store_names
+from oc.web.typed import number, rules, texts
 
 HERE = "/sandboxes/new"
 FIELDS = {  # of the call -> of the form
@@ -27,6 +28,10 @@ FIELDS = {  # of the call -> of the form
     "diskMB": "disk",
     "envs": "env",
     "metadata": "metadata",
+    "egress": "deny_all",
+    "egress.allowHosts": "allow",
+    "egress.allowCidrs": "allow",
+    "secret store not found": "store",
 }
 
 
@@ -40,7 +45,7 @@ class Create:
     def routes(self) -> list[BaseRoute]:
         return [
             Route(HERE, self._guard.page(self.show), methods=["GET"]),
-            Route(HERE, self._guard.action(self.create), methods=["POST"]),
+            Route(HERE, self._guard.action(self.create, "createSandbox"), methods=["POST"]),
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
@@ -66,6 +71,7 @@ class Create:
             error=error,
             wrong=_wrong(error),
             host=await self._host(),
+            stores=await store_names(self._api, request, visitor),
             least_memory=LEAST_MEMORY_MB,
             step=STEP,
         )
@@ -87,6 +93,8 @@ def _body(form: Form) -> dict[str, Any]:
         "diskMB": number(form.get("disk", "")),
         "envs": texts("envs", form.get("env", "")),
         "metadata": texts("metadata", form.get("metadata", "")),
+        "secretStore": form.get("store") or None,
+        "egress": rules(form),
         "previewAuth": {"scheme": "bearer", "token": "auto"} if form.get("preview_auth") else None,
     }
     return {name: value for name, value in asked.items() if value is not None}

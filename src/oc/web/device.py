@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from oc.model.errors import BadRequest, NotFound
+from oc.server.audit import about
 from oc.store.device_logins import DeviceLogins, Waiting
 from oc.store.setup_code import ALPHABET
 from oc.store.web_sessions import Visitor
@@ -44,6 +45,7 @@ class Device:
             raise BadRequest("the login is approved or denied")
         login = await self._waiting(request, visitor, form.get("code", ""))
         await self._logins.decide(login.user_code, visitor, approve=approve)
+        about(request, form["decision"], login.address)
         return RedirectResponse(f"{PAGE}?outcome={form['decision']}", 303)
 
     async def _waiting(self, request: Request, visitor: Visitor, typed: str) -> Waiting:
@@ -88,5 +90,5 @@ def _user_code(typed: str) -> str:
 def routes(guard: Guard, device: Device) -> list[BaseRoute]:
     return [
         Route(PAGE, guard.page(device.show), methods=["GET"]),
-        Route(PAGE, guard.action(device.decide), methods=["POST"]),
+        Route(PAGE, guard.action(device.decide, "decideLogin"), methods=["POST"]),
     ]

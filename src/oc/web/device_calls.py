@@ -9,15 +9,17 @@ from starlette.routing import BaseRoute, Route
 
 from oc.model.errors import BadRequest, TooLarge, TooMany
 from oc.server import answers
+from oc.server.audit import Trail, about
 from oc.server.auth import Door
+from oc.server.peer import address
 from oc.server.request_body import read
 from oc.settings import Settings
-from oc.store.accounts import Accounts
+from oc.store.accounts import Accounts, Caller
 from oc.store.device_logins import INTERVAL_S, LASTS_S, DeviceLogins, Granted
 from oc.store.store import Store
 from oc.web.entrance import own_url
 from oc.web.fields import LONGEST_NAME
-from oc.web.limits import OF_ADDRESS, Limit, address, network
+from oc.web.limits import OF_ADDRESS, Limit, network
 
 PENDING = {"status": "authorization_pending"}
 
@@ -28,11 +30,12 @@ class Exchange(msgspec.Struct):
 
 
 class DeviceCalls:
-    def __init__(self, settings: Settings, logins: DeviceLogins, accounts: Accounts, door: Door) -> None:
+    def __init__(self, settings: Settings, logins: DeviceLogins, accounts: Accounts, door: Door, trail: Trail) -> None:
         self._settings = settings
         self._logins = logins
         self._accounts = accounts
         self._door = door
+        self._trail = trail
         self._asking = Limit(OF_ADDRESS)
         self._guessing = Limit(OF_ADDRESS)
 
@@ -68,6 +71,7 @@ class DeviceCalls:
             self._guessing.give_back(network(request))
         match outcome:
             case Granted():
+                await self._note(request, outcome)
                 return answers.json({"status": "authorized", **msgspec.to_builtins(outcome)})
             case "pending":
                 return answers.json(PENDING, 202)
@@ -78,12 +82,20 @@ class DeviceCalls:
             case "expired":
                 return _refused("authorization_expired", 410)
 
+    async def _note(self, request: Request, granted: Granted) -> None:
+        """Whose the key is has approved it."""
+        about(request, granted.credential.id)
+        who = Caller(granted.org.id, granted.org.name, user_id=granted.user.id, email=granted.user.email)
+        await self._trail.note(request, who, "createKey", 200)
+
     async def revoke(self, request: Request) -> Response:
         """Of the key that this is asked with. Raises Unauthorized."""
         caller = await self._door.admit(request)
         if caller.key_id is not None:
             await self._accounts.revoke_key(caller.key_id)
             self._door.forget()
+            about(request, caller.key_id)
+            await self._trail.note(request, caller, "revokeKey", 204)
         return Response(status_code=204)
 
 
@@ -104,8 +116,8 @@ def _limited(error: TooMany) -> Response:
     return response
 
 
-def routes(settings: Settings, store: Store, door: Door) -> list[BaseRoute]:
-    calls = DeviceCalls(settings, store.device_logins, store.accounts, door)
+def routes(settings: Settings, store: Store, door: Door, trail: Trail) -> list[BaseRoute]:
+    calls = DeviceCalls(settings, store.device_logins, store.accounts, door, trail)
     return [
         Route("/auth/cli/device", calls.ask, methods=["POST"]),
         Route("/auth/cli/device/exchange", calls.exchange, methods=["POST"]),

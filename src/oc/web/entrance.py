@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from oc.model.errors import Forbidden
+from oc.server.audit import Trail
 from oc.settings import Settings
 from oc.store.store import Store
 from oc.store.web_sessions import LASTS_S
@@ -13,12 +14,17 @@ from oc.web.guard import Guard, own_path
 
 
 class Entrance:
-    def __init__(self, guard: Guard, store: Store) -> None:
+    def __init__(self, guard: Guard, store: Store, trail: Trail) -> None:
         self._guard = guard
         self._store = store
+        self._trail = trail
 
-    async def enter(self, request: Request, user_id: str, target: str, org_id: str | None = None) -> Response:
+    async def enter(
+        self, request: Request, user_id: str, target: str, org_id: str | None = None, *, call: str = "signIn"
+    ) -> Response:
         """On to `target`, if it is a path of ours. `org_id`: that they look at first; None: their oldest.
+
+        `call`: what the audit log calls this.
 
         The session is new, and the one that the browser had is over. Raises Forbidden for who belongs nowhere.
         """
@@ -29,6 +35,8 @@ class Entrance:
         if former is not None:
             await self._store.web_sessions.end(former.session)
         cookie = await self._store.web_sessions.begin(user_id, org_id or memberships[0].org_id)
+        if (visitor := await self._store.web_sessions.visitor(cookie)) is not None:
+            await self._trail.note(request, visitor.caller, call, 303)
         response = RedirectResponse(own_path(target), 303)
         self._guard.remember(response, cookie, LASTS_S)
         return response

@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
 from oc.model.errors import BadRequest, Forbidden, OpenComputerError, TooLarge, Unauthorized
+from oc.server.audit import Trail, status_of
 from oc.settings import Settings
 from oc.store.accounts import Caller
 from oc.store.web_sessions import Visitor, WebSessions
@@ -33,10 +34,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Guard:
-    def __init__(self, settings: Settings, sessions: WebSessions, pages: Pages) -> None:
+    def __init__(self, settings: Settings, sessions: WebSessions, pages: Pages, trail: Trail) -> None:
         self._secure = settings.public_url.startswith("https:")
         self._sessions = sessions
         self._pages = pages
+        self._trail = trail
 
     @property
     def cookie(self) -> str:
@@ -44,7 +46,7 @@ class Guard:
         return "__Host-oc_session" if self._secure else "oc_session"
 
     async def visitor(self, connection: HTTPConnection) -> Visitor | None:
-        value = connection.cookies.get(self.cookie)
+        value = the_only(connection, self.cookie)
         return await self._sessions.visitor(value) if value else None
 
     def remember(self, response: Response, cookie: str, lasts_s: int) -> None:
@@ -68,14 +70,20 @@ class Guard:
 
         return endpoint
 
-    def action(self, act: Act) -> Endpoint:
-        """What a form of ours asks for."""
+    def action(self, act: Act, call: str) -> Endpoint:
+        """What a form of ours asks for. `call`: what the audit log calls it; as the API does, where that has it."""
 
         async def endpoint(request: Request) -> Response:
             visitor = await self.visitor(request)
             if visitor is None:
                 return to_sign_in(request)
-            return await self._answer(request, visitor, self._act(request, visitor, act))
+            try:
+                answer = await self._answer(request, visitor, self._act(request, visitor, act))
+            except BaseException as error:
+                await self._trail.note(request, visitor.caller, call, status_of(error))
+                raise
+            await self._trail.note(request, visitor.caller, call, answer.status_code)
+            return answer
 
         return endpoint
 
@@ -131,6 +139,16 @@ class Guard:
             check_origin(connection)
             check_token(visitor, connection.headers.get("x-csrf-token", ""))
         return visitor.caller
+
+
+def the_only(connection: HTTPConnection, cookie: str) -> str | None:
+    """Its value. None where there are several: which of them a page on a sibling has planted, nobody can tell.
+
+    RFC 6265, 8.6.
+    """
+    pairs = [pair.partition("=") for header in connection.headers.getlist("cookie") for pair in header.split(";")]
+    values = {value.strip() for name, _, value in pairs if name.strip() == cookie}
+    return values.pop() if len(values) == 1 else None
 
 
 def to_sign_in(request: Request) -> Response:

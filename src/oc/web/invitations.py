@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from oc.model.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
+from oc.server.audit import Trail
 from oc.settings import Settings
 from oc.store.invitations import Invitation
 from oc.store.people import Newcomer
@@ -35,6 +36,7 @@ class Accept:
         words: Passwords,
         attempts: Attempts,
         sign_in: SignIn,
+        trail: Trail,
     ) -> None:
         self._provider = urlsplit(settings.oidc_issuer).hostname
         self._pages = pages
@@ -44,6 +46,7 @@ class Accept:
         self._passwords = words
         self._attempts = attempts
         self._sign_in = sign_in
+        self._trail = trail
 
     async def show(self, request: Request, visitor: Visitor | None) -> Response:
         return await self._form(request, visitor, await self._invitation(request), {})
@@ -54,9 +57,11 @@ class Accept:
         try:
             user_id = await self._join(invitation, visitor, form)
         except (BadRequest, Conflict, Forbidden, Unauthorized) as error:
+            if isinstance(error, Unauthorized):
+                self._trail.sign_in_failed(request, invitation.email, error.status)
             return await self._form(request, visitor, invitation, form, error)
         self._attempts.succeed(request, invitation.email)
-        return await self._entrance.enter(request, user_id, "/", invitation.org_id)
+        return await self._entrance.enter(request, user_id, "/", invitation.org_id, call="acceptInvitation")
 
     async def _join(self, invitation: Invitation, visitor: Visitor | None, form: Form) -> str:
         """Who has joined. Raises BadRequest, Conflict, Forbidden, Unauthorized."""

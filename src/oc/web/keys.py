@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from oc.model.errors import BadRequest, NotFound, TooMany
+from oc.server.audit import about
 from oc.server.auth import Door
 from oc.settings import Settings
 from oc.store.accounts import Accounts, MemberKey
@@ -37,7 +38,8 @@ class Keys:
             _check_room(await self._accounts.keys_in(visitor.org_id))
         except (BadRequest, TooMany) as error:
             return await self._page(request, visitor, error=error, name=form.get("name", ""))
-        _, key = await self._accounts.create_key(visitor.org_id, name, visitor.user_id)
+        id, key = await self._accounts.create_key(visitor.org_id, name, visitor.user_id)
+        about(request, id)
         return await self._page(request, visitor, key=key)
 
     async def revoke(self, request: Request, visitor: Visitor, _: Form) -> Response:
@@ -93,6 +95,6 @@ def _check_room(keys: list[MemberKey]) -> None:
 def routes(guard: Guard, keys: Keys) -> list[BaseRoute]:
     return [
         Route(PAGE, guard.page(keys.show), methods=["GET"]),
-        Route(PAGE, guard.action(keys.create), methods=["POST"]),
-        Route(f"{PAGE}/{{id}}/revoke", guard.action(keys.revoke), methods=["POST"]),
+        Route(PAGE, guard.action(keys.create, "createKey"), methods=["POST"]),
+        Route(f"{PAGE}/{{id}}/revoke", guard.action(keys.revoke, "revokeKey"), methods=["POST"]),
     ]

@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from starlette.requests import HTTPConnection
 
 from oc.model.errors import TooMany
-from oc.store.setup_code import is_loopback
+from oc.server.peer import address, is_address
 
 PERIOD_S = 15 * 60
 OF_EMAIL, OF_ADDRESS = 10, 30
@@ -68,30 +68,15 @@ class Attempts:
             self._emails.give_back(email)
 
 
-def address(connection: HTTPConnection) -> str:
-    """Who asks: the peer, or what a proxy on this host says of its own peer. Earlier hops may be made up."""
-    peer = connection.client.host if connection.client else ""
-    last = connection.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    return last if is_loopback(peer) and _is_address(last) else peer
-
-
 def network(connection: HTTPConnection) -> str:
     """The address; for IPv6 the network, since one host has as many addresses there as it likes."""
     text = address(connection)
-    if not _is_address(text):
+    if not is_address(text):
         return text
     parsed = ip_address(text)
     if isinstance(parsed, IPv6Address):
         return str(ip_network((int(parsed), OF_ONE_NETWORK), strict=False))
     return text
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
 
 
 def _spoken(seconds: int) -> str:

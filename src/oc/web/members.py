@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from oc.model.errors import BadRequest, Conflict, Forbidden, TooMany
+from oc.server.audit import about
 from oc.server.auth import Door
 from oc.settings import Settings
 from oc.store.store import Store
@@ -41,6 +42,7 @@ class Members:
         need_admin(visitor)
         try:
             email, role = fields.email(form.get("email", "")), _role(form)
+            about(request, email)
             token = await self._invitations.invite(visitor, email, role)
         except (BadRequest, Conflict, TooMany) as error:
             return await self._page(request, visitor, form=form, error=error)
@@ -54,7 +56,9 @@ class Members:
 
     async def set_role(self, request: Request, visitor: Visitor, form: Form) -> Response:
         need_admin(visitor)
-        await self._people.set_role(visitor.org_id, request.path_params["id"], _role(form))
+        role = _role(form)
+        about(request, role)
+        await self._people.set_role(visitor.org_id, request.path_params["id"], role)
         return _done("role")
 
     async def remove(self, request: Request, visitor: Visitor, _: Form) -> Response:
@@ -109,8 +113,8 @@ def _done(what: str) -> Response:
 def routes(guard: Guard, members: Members) -> list[BaseRoute]:
     return [
         Route(PAGE, guard.page(members.show), methods=["GET"]),
-        Route(f"{PAGE}/invite", guard.action(members.invite), methods=["POST"]),
-        Route(f"{PAGE}/invitations/{{id}}/revoke", guard.action(members.revoke), methods=["POST"]),
-        Route(f"{PAGE}/{{id}}/role", guard.action(members.set_role), methods=["POST"]),
-        Route(f"{PAGE}/{{id}}/remove", guard.action(members.remove), methods=["POST"]),
+        Route(f"{PAGE}/invite", guard.action(members.invite, "inviteMember"), methods=["POST"]),
+        Route(f"{PAGE}/invitations/{{id}}/revoke", guard.action(members.revoke, "revokeInvitation"), methods=["POST"]),
+        Route(f"{PAGE}/{{id}}/role", guard.action(members.set_role, "setRole"), methods=["POST"]),
+        Route(f"{PAGE}/{{id}}/remove", guard.action(members.remove, "removeMember"), methods=["POST"]),
     ]

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from oc.model.errors import BadRequest, Forbidden, NotFound
+from oc.server.audit import Trail
 from oc.settings import Settings
 from oc.store import setup_code
 from oc.store.accounts import digest
@@ -40,11 +41,12 @@ class Away(msgspec.Struct, frozen=True):
 
 
 class Oidc:
-    def __init__(self, settings: Settings, store: Store, entrance: Entrance, attempts: Attempts) -> None:
+    def __init__(self, settings: Settings, store: Store, entrance: Entrance, attempts: Attempts, trail: Trail) -> None:
         self._settings = settings
         self._secure = settings.public_url.startswith("https:")
         self._entrance = entrance
         self._attempts = attempts
+        self._trail = trail
         self._provider = Provider(settings)
         self._guests = Guests(settings, store)
         self._away: dict[str, Away] = {}  # by state, oldest first
@@ -71,7 +73,13 @@ class Oidc:
         code = request.query_params.get("code", "")
         if not code:
             raise Forbidden("the provider did not sign you in", hint=AGAIN)
-        person = await self._guests.person(await self._provider.identity(code, away.trip))
+        identity = await self._provider.identity(code, away.trip)
+        try:
+            person = await self._guests.person(identity)
+        except Forbidden as error:
+            if identity.email is not None:
+                self._trail.sign_in_failed(request, identity.email.strip().lower(), error.status)
+            raise
         self._attempts.succeed(request)
         response = await self._entrance.enter(request, person.id, away.target)
         response.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="lax")

@@ -28,14 +28,15 @@ def routes(plane: Plane, guard: Guard, pages: Pages) -> list[BaseRoute]:
 def _coming_in(plane: Plane, guard: Guard, pages: Pages) -> list[BaseRoute]:
     """`words` and `attempts` are shared: a guess is a guess, whichever form it is typed into."""
     store, settings = plane.store, plane.settings
-    entrance, words, attempts = Entrance(guard, store), Passwords(), Attempts()
-    signing_in = SignIn(settings, pages, store.people, entrance, words, attempts)
+    trail, words, attempts = plane.trail, Passwords(), Attempts()
+    entrance = Entrance(guard, store, trail)
+    signing_in = SignIn(settings, pages, store.people, entrance, words, attempts, trail)
     signing_up = SignUp(settings, pages, store.people, entrance, words, attempts)
-    accepting = Accept(settings, pages, store, entrance, words, attempts, signing_in)
+    accepting = Accept(settings, pages, store, entrance, words, attempts, signing_in, trail)
     return [
         *sign_in.routes(guard, signing_in, SignOut(guard, store)),
         *sign_up.routes(guard, signing_up),
-        *oidc.routes(guard, Oidc(settings, store, entrance, attempts)),
+        *oidc.routes(guard, Oidc(settings, store, entrance, attempts, trail)),
         *invitations.routes(guard, accepting),
         *account.routes(guard, Account(settings, pages, store, words, attempts)),
     ]
@@ -53,5 +54,5 @@ def _devices(plane: Plane, guard: Guard, pages: Pages) -> list[BaseRoute]:
     """`oc login` and `oc logout`."""
     return [
         *device.routes(guard, Device(pages, plane.store.device_logins)),
-        *device_calls.routes(plane.settings, plane.store, plane.door),
+        *device_calls.routes(plane.settings, plane.store, plane.door, plane.trail),
     ]

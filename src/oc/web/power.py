@@ -28,10 +28,11 @@ class Power:
         self._guard = guard
 
     def routes(self) -> list[BaseRoute]:
-        acts: dict[str, Act] = {verb: partial(self.do, name) for verb, name in CALLS.items()}
-        acts |= {"wake": self.wake, "timeout": self.set_timeout}
+        acts: dict[str, tuple[Act, str]] = {verb: (partial(self.do, name), name) for verb, name in CALLS.items()}
+        acts |= {"wake": (self.wake, "wakeSandbox"), "timeout": (self.set_timeout, "setTimeout")}
         return [
-            Route(f"/sandboxes/{{id}}/{verb}", self._guard.action(act), methods=["POST"]) for verb, act in acts.items()
+            Route(f"/sandboxes/{{id}}/{verb}", self._guard.action(act, name), methods=["POST"])
+            for verb, (act, name) in acts.items()
         ]
 
     async def do(self, name: str, request: Request, visitor: Visitor, form: Form) -> Response:

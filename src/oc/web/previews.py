@@ -29,9 +29,9 @@ class Previews:
     def routes(self) -> list[BaseRoute]:
         return [
             Route(HERE, self._guard.page(self.show), methods=["GET"]),
-            Route(HERE, self._guard.action(self.add), methods=["POST"]),
-            Route(f"{HERE}/rotate", self._guard.action(self.rotate), methods=["POST"]),
-            Route(f"{HERE}/{{port}}/delete", self._guard.action(self.delete), methods=["POST"]),
+            Route(HERE, self._guard.action(self.add, "createPreview"), methods=["POST"]),
+            Route(f"{HERE}/rotate", self._guard.action(self.rotate, "rotatePreviewToken"), methods=["POST"]),
+            Route(f"{HERE}/{{port}}/delete", self._guard.action(self.delete, "deletePreview"), methods=["POST"]),
         ]
 
     async def show(self, request: Request, visitor: Visitor, token: str | None = None) -> Response:

@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from oc.model.errors import BadRequest, Unauthorized
+from oc.server.audit import Trail
 from oc.settings import Settings
 from oc.store.people import People, Person
 from oc.store.store import Store
@@ -30,6 +31,7 @@ class SignIn:
         entrance: Entrance,
         passwords: Passwords,
         attempts: Attempts,
+        trail: Trail,
     ) -> None:
         self._provider = urlsplit(settings.oidc_issuer).hostname
         self._pages = pages
@@ -37,6 +39,7 @@ class SignIn:
         self._entrance = entrance
         self._passwords = passwords
         self._attempts = attempts
+        self._trail = trail
 
     async def show(self, request: Request, visitor: Visitor | None) -> Response:
         target = own_path(request.query_params.get("next", "/"))
@@ -50,8 +53,12 @@ class SignIn:
         try:
             email = fields.email(form.get("email", ""))
             self._attempts.begin(request, email)
+        except BadRequest as error:
+            return self._form(request, form, error)
+        try:
             person = await self.person(email, form.get("password", ""))
-        except (BadRequest, Unauthorized) as error:
+        except Unauthorized as error:
+            self._trail.sign_in_failed(request, email, error.status)
             return self._form(request, form, error)
         self._attempts.succeed(request, email)
         return await self._entrance.enter(request, person.id, form.get("next", "/"))
@@ -88,5 +95,5 @@ def routes(guard: Guard, sign_in: SignIn, sign_out: SignOut) -> list[BaseRoute]:
     return [
         Route("/sign-in", guard.open_page(sign_in.show), methods=["GET"]),
         Route("/sign-in", guard.open_action(sign_in.submit), methods=["POST"]),
-        Route("/sign-out", guard.action(sign_out.submit), methods=["POST"]),
+        Route("/sign-out", guard.action(sign_out.submit, "signOut"), methods=["POST"]),
     ]

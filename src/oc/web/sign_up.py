@@ -50,7 +50,7 @@ class SignUp:
         except (BadRequest, Conflict, Forbidden) as error:
             return await self._form(request, form, error)
         self._attempts.succeed(request)
-        return await self._entrance.enter(request, person.id, "/")
+        return await self._entrance.enter(request, person.id, "/", call="signUp")
 
     async def _sign_up(self, request: Request, form: Form) -> Person:
         """Raises BadRequest, Forbidden, Conflict."""

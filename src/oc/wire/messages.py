@@ -1,7 +1,8 @@
 """The agent protocol, as data: every message, its number and its fields.
 
 This table is the specification. The codec beside it and the agent's C code (`agent/protocol.c`) follow it.
-Agents live on inside old checkpoints, so a message is never changed: a new `VERSION` adds new ones.
+Agents live on inside old checkpoints, so a message is never changed: a new `VERSION` adds new ones. The worker greets
+with the `OLDEST` version that it can do with, the agent answers with its own, and is sent nothing that is newer.
 
 A frame is `u32 size, u8 kind, u32 stream, payload`; size counts all that follows it and is at most `MAX_FRAME`.
 All integers are big-endian. `text` is `u32 length` + UTF-8 without NUL, `data` is `u32 length` + bytes, `texts` is
@@ -25,7 +26,8 @@ from oc.wire.kinds import CHUNK as CHUNK
 from oc.wire.kinds import MAX_TEXT as MAX_TEXT
 from oc.wire.kinds import U8, U16, U32, U64, Blob, Bulk, Flag, Text, Texts, Unsigned
 
-VERSION = 1
+VERSION = 2
+OLDEST = 1
 MAX_FRAME = 1 << 20
 WINDOW = 512 << 10
 TOKEN_BYTES = 32
@@ -67,7 +69,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Hello(Message):
-    """First frame on a connection. A wrong token or version closes it; until then nothing else is looked at."""
+    """First frame on a connection. A wrong token closes it, and so does a version that is not between OLDEST and the
+    agent's own; until then nothing else is looked at.
+    """
 
     KIND: ClassVar[int] = 1
     version: U16
@@ -255,6 +259,17 @@ class Cancel(Message):
     KIND: ClassVar[int] = 20
 
 
+@dataclass(frozen=True, slots=True)
+class Limits(Message):
+    """What programs may use from now on, and after a restore. Answer: `Done`; where there was no limit there is none.
+
+    Version 2: agents of version 1 keep the limit that they were started with.
+    """
+
+    KIND: ClassVar[int] = 21
+    memory: U64  # bytes, above 0
+
+
 # --- both ways -------------------------------------------------------------------------------------------------------
 
 
@@ -283,7 +298,7 @@ class Credit(Message):
 @dataclass(frozen=True, slots=True)
 class Welcome(Message):
     KIND: ClassVar[int] = 64
-    version: U16
+    version: U16  # the agent's
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from oc.model.artifact import Artifact
 from oc.model.errors import Conflict, OpenComputerError, Unavailable
 from oc.model.sandbox import Checkpoint, Observed, Spec
 from oc.runtime.driver import Death
-from oc.worker import deeds, restores, saves, sleep
+from oc.worker import deeds, restores, saves, scaling, sleep
 from oc.worker.agent.link import Link
 from oc.worker.journal import Step
 from oc.worker.sandbox import Sandbox
@@ -126,6 +126,9 @@ class Actor:
 
     async def reboot(self) -> Observed:
         return await self._do("reboot", partial(restores.reboot, self.sandbox))
+
+    async def resize(self, cpus: float, memory_mb: int) -> Observed:
+        return await self._do(f"resize {cpus:g} {memory_mb}", partial(scaling.resize, self.sandbox, cpus, memory_mb))
 
     async def freeze(self) -> Observed:
         return await self._do("freeze", partial(saves.freeze, self.sandbox))

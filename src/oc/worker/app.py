@@ -17,7 +17,7 @@ from oc.model.errors import BadRequest, NotFound
 from oc.model.ids import SANDBOX, UUID
 from oc.model.sandbox import Checkpoint, Spec
 from oc.wire.messages import MAX_FRAME, MAX_TEXT
-from oc.worker import artifacts, dataplane, egress, envelope, json_body, statistics, tunnels
+from oc.worker import artifacts, dataplane, egress, envelope, json_body, metadata, scale_requests, statistics, tunnels
 from oc.worker.logs import RequestId
 from oc.worker.supervisor import Supervisor
 
@@ -29,7 +29,7 @@ def create_app(supervisor: Supervisor, for_tunnels: socket.socket) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with supervisor, tunnels.serving(for_tunnels, supervisor):
+        async with supervisor, tunnels.serving(for_tunnels, supervisor), metadata.serving(supervisor):
             yield
 
     calls = Calls(supervisor)
@@ -42,6 +42,7 @@ def create_app(supervisor: Supervisor, for_tunnels: socket.socket) -> Starlette:
         Route("/sandboxes/{id}", calls.remove, methods=["DELETE"]),
         *artifacts.routes(supervisor),
         *statistics.routes(supervisor),
+        *scale_requests.routes(supervisor.scale_requests),
         *egress.routes(supervisor),
         *dataplane.routes(supervisor),
     ]

@@ -1,6 +1,10 @@
-"""The part of the worker's HTTP interface that saves: checkpoints, hibernation, restore, and their artifacts."""
+"""The part of the worker's HTTP interface that saves (checkpoints, hibernation, restore, and their artifacts), and what
+else is done to a whole sandbox.
+"""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import msgspec
 from starlette.requests import Request
@@ -20,6 +24,11 @@ class Saving(msgspec.Struct, frozen=True):
     memory: bool = True
 
 
+class Resizing(msgspec.Struct, frozen=True):
+    cpus: Annotated[float, msgspec.Meta(gt=0)]
+    memory_mb: Annotated[int, msgspec.Meta(gt=0)]
+
+
 def routes(supervisor: Supervisor) -> list[BaseRoute]:
     calls = Artifacts(supervisor)
     return [
@@ -31,6 +40,7 @@ def routes(supervisor: Supervisor) -> list[BaseRoute]:
         Route("/sandboxes/{id}/restore", calls.restore, methods=["POST"]),
         Route("/sandboxes/{id}/freeze", calls.freeze, methods=["POST"]),
         Route("/sandboxes/{id}/reboot", calls.reboot, methods=["POST"]),
+        Route("/sandboxes/{id}/resize", calls.resize, methods=["POST"]),
     ]
 
 
@@ -67,6 +77,13 @@ class Artifacts:
 
     async def reboot(self, request: Request) -> Response:
         return json_body.answer(await self._supervisor.reboot(_id(request)))
+
+    async def resize(self, request: Request) -> Response:
+        try:
+            wanted = msgspec.json.decode(await json_body.read(request), type=Resizing)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadRequest(f"the body does not say which size: {error}") from error
+        return json_body.answer(await self._supervisor.resize(_id(request), wanted.cpus, wanted.memory_mb))
 
 
 def _id(request: Request) -> str:

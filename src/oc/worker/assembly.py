@@ -43,6 +43,7 @@ def _fake(settings: Settings) -> Parts:
         pool=directory,
         roots=roots,
         disk_reserve_mb=settings.disk_reserve_mb,
+        region=settings.region,
         open_pool=open_pool,
     )
 
@@ -60,6 +61,7 @@ def _gvisor(settings: Settings) -> Parts:
         pool=directory,
         roots=settings.run_dir / "roots",
         disk_reserve_mb=settings.disk_reserve_mb,
+        region=settings.region,
         open_pool=partial(pool.ensure, directory, settings.pool_mb),
     )
 

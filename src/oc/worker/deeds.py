@@ -39,10 +39,15 @@ async def ensure(sandbox: Sandbox, spec: Spec) -> Observed:
         await _make(sandbox, spec)
     elif sandbox.record.step not in {Step.RUNNING, Step.FROZEN}:
         raise sandbox.absence()
-    elif msgspec.structs.replace(sandbox.record.spec, governed=spec.governed) != spec:
+    elif _comparable(sandbox.record.spec) != _comparable(spec):
         raise Conflict(f"sandbox {spec.id} exists with another size, origin or environment")
     await saves.thaw(sandbox)
     return sandbox.observed()
+
+
+def _comparable(spec: Spec) -> Spec:
+    """Without what may be another one, or have been said by a server that did not know of it yet."""
+    return msgspec.structs.replace(spec, governed=False, template="")
 
 
 async def _make(sandbox: Sandbox, spec: Spec) -> None:

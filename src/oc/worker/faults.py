@@ -20,6 +20,7 @@ EFFECTS = {
     "freeze": ("record", "runtime"),
     "thaw": ("record",),
     "reboot": ("record", "runtime", "network", "mount"),
+    "resize": ("runtime", "agent", "record"),
     "lose": ("record", "runtime", "network", "mount", "end"),
 }
 POINTS = frozenset(f"{deed}:{effect}" for deed, effects in EFFECTS.items() for effect in effects)

@@ -31,6 +31,7 @@ METADATA = ("169.254.169.254", 80)  # and for the metadata service (contract 2.1
 EXPLICIT_PORT, TRANSPARENT_PORT, METADATA_PORT = 3128, 3129, 3130  # where these listen, at the gateway's address
 CONNECTIONS = 4096  # tracked per sandbox at once: the host's table is shared by all
 DNS_PER_SECOND = 200  # queries per sandbox
+CALLS_PER_SECOND = 50  # connections to the metadata service per sandbox
 
 
 # prerouting: no IPv6; a source address must be that of the cable it comes in by (strict reverse path, of this table's
@@ -43,6 +44,7 @@ RULES = Template("""
     set governed { type ipv4_addr; $governed }
     set connections { type ipv4_addr; size 65536; flags dynamic; }
     set questions { type ipv4_addr; size 65536; flags dynamic,timeout; timeout 1m; }
+    set calls { type ipv4_addr; size 65536; flags dynamic,timeout; timeout 1m; }
 
     chain prerouting {
         type filter hook prerouting priority raw; policy accept;
@@ -63,6 +65,7 @@ RULES = Template("""
         iifname != $ours accept
         udp dport 53 update @questions { ip saddr limit rate over $rate/second burst $rate packets } drop
         ct state established,related accept
+        ct status dnat ip daddr $gateway tcp dport $metadata update @calls $calls drop
         ct status dnat ip daddr $gateway tcp dport $metadata accept
         ct status dnat ip daddr $gateway ip saddr @governed tcp dport { $explicit, $transparent } accept
         ip daddr $gateway udp dport 53 accept
@@ -113,4 +116,5 @@ def rules(instance: str, network: IPv4Network, governed: Sequence[str] = ()) -> 
         metadata_address=METADATA[0],
         metadata_well_known=METADATA[1],
         metadata=METADATA_PORT,
+        calls=f"{{ ip saddr limit rate over {CALLS_PER_SECOND}/second burst {CALLS_PER_SECOND} packets }}",
     )

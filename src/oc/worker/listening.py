@@ -9,14 +9,16 @@ from pathlib import Path
 
 from oc.model.errors import Conflict
 
+DIRECTORY = 0o751  # others pass: the egress proxy has its place in it (`oc.serve.directories`)
+
 
 def listen(path: Path, group: int) -> socket.socket:
     """Binds the Unix socket for root and the server's group. It appears under its name with its permissions set.
 
     Connecting to it is refused until it is listened on; that of a former worker is replaced.
     """
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    _share(path.parent, 0o750, group)
+    path.parent.mkdir(mode=DIRECTORY, parents=True, exist_ok=True)
+    _share(path.parent, DIRECTORY, group)
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

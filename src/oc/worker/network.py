@@ -9,13 +9,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from oc.host import iptables, link, netns, nft, threads
 from oc.model.egress import Policy
 from oc.model.errors import Failed, Unavailable
 from oc.settings import Settings
-from oc.worker import firewall
+from oc.worker import firewall, resolver
 from oc.worker.governing import Governing
 from oc.worker.resolver import Resolver
 from oc.worker.screening import Screening
@@ -40,12 +41,13 @@ class Network:
         # Slots are taken in turn: an address that was just given up may still be known to somebody outside.
         self._next = secrets.randbelow(self._slots)
         self._claimed: set[int] = set()
-        self._gateway = str(settings.network[1])
+        self.gateway = str(settings.network[1])
         self._group = settings.egress_uid
         self.governing = Governing(settings.egress_directory, self._group, firewall.table(self._instance))
         self.violations = Violations(settings.egress_events)
         screen = Screening(self.governing, self.violations)
-        self._resolver = Resolver(self._gateway, settings.network, screen=screen)
+        servers = resolver.servers(settings.dns)
+        self._resolver = Resolver(self.gateway, settings.network, servers=servers, screen=screen)
 
     async def open(self) -> None:
         """Forwarding, filter and resolver; idempotent. Sandboxes that are there stay connected, remains go.
@@ -64,7 +66,7 @@ class Network:
         if IP_FORWARD.read_text().strip() != "1":  # a write, even of the same value, resets other settings
             IP_FORWARD.write_text("1")
         netns.prepare()
-        link.give("lo", self._gateway)  # so that the proxy can listen there before there is a cable
+        link.give("lo", self.gateway)  # so that the proxy can listen there before there is a cable
         self._sweep()
 
     def _sweep(self) -> None:
@@ -135,6 +137,20 @@ class Network:
         """The address of a sandbox that is attached, from the kernel."""
         return self._attached().get(id)
 
+    def resident(self, address: str) -> str | None:
+        """Who has an address. That a packet comes from there is sure: cables carry no others' (`firewall`)."""
+        name = self._cable(address)
+        return (name and link.alias(name)) or None
+
+    def traffic(self, address: str) -> tuple[int, int]:
+        """Bytes received and sent since it was attached."""
+        name = self._cable(address)
+        return link.traffic(name) if name else (0, 0)
+
+    def _cable(self, address: str) -> str | None:
+        slot = int(IPv4Address(address)) - int(self._range.network_address) - FIRST
+        return f"{self._prefix}{slot}" if 0 <= slot < self._slots else None
+
     async def govern(self, id: str, policy: Policy | None) -> None:
         """From now on, whether it is there yet or not; None: it may send what it likes."""
         address = await self.address(id)
@@ -176,7 +192,7 @@ class Network:
         for id in await self.present():
             await self.detach(id)
         await threads.call(self._sweep)
-        await threads.call(link.take, "lo", self._gateway)
+        await threads.call(link.take, "lo", self.gateway)
         await iptables.withdraw(f"{self._prefix}+")
         await nft.remove(firewall.table(self._instance))
 

@@ -50,6 +50,19 @@ class Network(Protocol):
         """Of an attached sandbox; None when it is not attached, or not wholly."""
         ...
 
+    @property
+    def gateway(self) -> str | None:
+        """Address at which sandboxes find what their host does for them; None: who asks cannot be told."""
+        ...
+
+    def resident(self, address: str) -> str | None:
+        """Id of the sandbox that has an address."""
+        ...
+
+    def traffic(self, address: str) -> tuple[int, int]:
+        """Bytes that the sandbox at an address has received and sent since it was attached."""
+        ...
+
     async def detach(self, id: str) -> None: ...
 
     async def present(self) -> set[str]:
@@ -116,6 +129,7 @@ class Parts:
     disk_reserve_mb: int
     open_pool: Callable[[], Awaitable[None]]  # makes or mounts it: after a reboot no disk is seen before
     connect: Connect = Link.open
+    region: str = ""
     starts: asyncio.Semaphore = field(default_factory=_gate)
     removals: asyncio.Semaphore = field(default_factory=_gate)
 

@@ -1,4 +1,5 @@
-"""DNS for sandboxes: passes their questions to the host's own servers, which they cannot reach themselves.
+"""DNS for sandboxes: passes their questions to the host's own name servers, which they cannot reach themselves, or to
+those of the settings.
 
 Only to those servers: what the host's /etc/hosts says stays there. Everything is bounded, as clients are hostile: the
 rate by the firewall, the rest here. Questions beyond a bound are dropped, as a full network would.
@@ -44,6 +45,12 @@ def host_servers() -> list[Server]:
     if servers == [SYSTEMD_STUB] and SYSTEMD_RESOLV_CONF.exists():
         servers = _servers(SYSTEMD_RESOLV_CONF)
     return [(server, PORT) for server in servers]
+
+
+def servers(text: str) -> Callable[[], list[Server]]:
+    """`dns` of the settings."""
+    given = [(server, PORT) for server in text.split(",") if server]
+    return (lambda: given) if given else host_servers
 
 
 def _servers(path: Path) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from oc.model.errors import Failed
 from oc.runtime.driver import Endpoint
 from oc.wire.messages import Configure
-from oc.worker import faults
+from oc.worker import faults, scaling
 from oc.worker.journal import Record
 from oc.worker.sandbox import Sandbox
 
@@ -36,6 +36,8 @@ async def boot(sandbox: Sandbox, record: Record, memory: Path | None = None, tok
     faults.here("create:agent")
     await _answering(sandbox, sandbox.endpoint)
     await _configure(sandbox, record)
+    if memory is not None:  # it knows the limits of the sandbox that was saved
+        await scaling.tell(sandbox, await sandbox.connected(), record.spec.size)
     sandbox.endpoint = replace(sandbox.endpoint, token=record.token)
 
 

@@ -21,6 +21,7 @@ from oc.worker.journal import Record, Step
 from oc.worker.parts import Parts
 from oc.worker.preparation import Preparation
 from oc.worker.sandbox import Sandbox
+from oc.worker.scale_requests import ScaleRequests
 
 log = structlog.get_logger()
 
@@ -32,6 +33,7 @@ class Supervisor:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.preparation = Preparation(parts.images)
+        self.scale_requests = ScaleRequests()
         self.build = ""
         self._actors: dict[str, Actor] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -136,6 +138,16 @@ class Supervisor:
 
     async def reboot(self, id: str) -> Observed:
         return await self._existing(id).reboot()
+
+    async def resize(self, id: str, cpus: float, memory_mb: int) -> Observed:
+        return await self._existing(id).resize(cpus, memory_mb)
+
+    def spec(self, id: str) -> Spec:
+        """Raises NotFound."""
+        record = self._existing(id).sandbox.record
+        if record is None:
+            raise NotFound(f"sandbox {id} not found")
+        return record.spec
 
     async def link(self, id: str) -> Link:
         return await self._existing(id).link()

@@ -10,6 +10,7 @@ import pytest
 from oc.wire.codec import encode
 from oc.wire.messages import (
     CHUNK,
+    OLDEST,
     VERSION,
     WINDOW,
     Attach,
@@ -39,6 +40,7 @@ FIRST_WORDS: dict[str, Bytes] = {
     "wrong token": lambda token: encode(0, Hello(VERSION, bytes(32))),
     "short token": lambda token: encode(0, Hello(VERSION, token[:-1])),
     "other version": lambda token: encode(0, Hello(VERSION + 1, token)),
+    "no version": lambda token: encode(0, Hello(OLDEST - 1, token)),
     "on a stream": lambda token: encode(1, Hello(VERSION, token)),
     "no greeting": lambda token: encode(1, Ping()),
     "a long frame": lambda token: b"\0\0\1\0",
@@ -54,6 +56,13 @@ def test_who_does_not_greet_rightly_is_out(agent: Agent, words: Bytes) -> None:
         assert client.quiet(0)
     with agent.client() as other:
         other.do(Ping())
+
+
+def test_a_worker_that_can_do_with_less_is_told_what_there_is(agent: Agent) -> None:
+    with Client(agent.port, agent.token, hello=False) as client:
+        client.send(0, Hello(OLDEST, agent.token))
+        assert client.take(0, Welcome) == Welcome(VERSION)
+        client.do(Ping())
 
 
 BROKEN: dict[str, bytes] = {

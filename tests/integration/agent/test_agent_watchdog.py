@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from pathlib import Path
 
-from oc.wire.messages import Ending, Event, Happened, Session, Sessions, Statistics, Stats
+from oc.wire.messages import Ending, Event, Happened, Limits, Session, Sessions, Statistics, Stats
 from tests.integration.agent.client import Client
 from tests.integration.agent.process import running
 
@@ -29,6 +30,27 @@ def test_the_largest_process_dies_when_memory_runs_out(program: Path) -> None:
         assert (happened.event, happened.text) == (Event.MEMORY_KILL, f"{pid} python3")
         assert still_running(client) == {"bystander"}
         assert client.ask(Statistics(), Stats)[0].memory_kills == 1
+
+
+def test_the_limit_moves_while_a_sandbox_runs(program: Path) -> None:
+    with running(program, OC_AGENT_MEMORY_MB="200") as agent, agent.client() as client:
+        client.do(Limits(600 << 20))
+        assert client.ask(Statistics(), Stats)[0].memory_total == 600 << 20
+        _, _, exited = client.run("a", "python3", "-c", "x = b'x' * (300 << 20)")
+        assert (exited.code, exited.ending) == (0, Ending.EXIT)
+        client.do(Limits(200 << 20))
+        _, _, exited = client.run("b", "python3", "-c", GREEDY)
+        assert exited.ending == Ending.MEMORY
+
+
+def test_nobody_is_limited_to_nothing_or_where_nothing_was_limited(program: Path) -> None:
+    with running(program) as agent, agent.client() as client:
+        assert client.failure(Limits(0)).errno == errno.EINVAL
+        before = client.ask(Statistics(), Stats)[0].memory_total
+        client.do(Limits(1 << 20))
+        assert client.ask(Statistics(), Stats)[0].memory_total == before
+        _, _, exited = client.run("a", "python3", "-c", "x = b'x' * (30 << 20)")
+        assert exited.ending == Ending.EXIT
 
 
 def test_a_shell_says_what_happened_to_its_command(program: Path, tmp_path: Path) -> None:

@@ -112,6 +112,9 @@ class StandIn:
                 ),
                 Route("/api/sandboxes", self.sandboxes, methods=["GET", "POST"]),
                 Route("/api/sandboxes/{id}", self.sandbox, methods=["GET", "DELETE"]),
+                Route("/api/sandboxes/{id}/scale", self.scaling, methods=["POST"]),
+                Route("/api/sandboxes/{id}/autoscale", self.scaling, methods=["GET", "PUT"]),
+                Route("/api/sandboxes/{id}/scaling-lock", self.scaling, methods=["GET", "PUT"]),
                 Route("/api/sandboxes/{id}/timeout", self.no_content, methods=["POST"]),
                 Route(exec_path, self.exec, methods=["GET", "POST"]),
                 Route(f"{exec_path}/run", self.run, methods=["POST"]),
@@ -178,6 +181,13 @@ class StandIn:
         id = request.path_params["id"]
         patch_error = {"patchError": "patch seq 2 failed: exit code 3"} if id == "sb-00000002" else {}
         return JSONResponse(SANDBOX | {"sandboxID": id} | patch_error)
+
+    async def scaling(self, request: Request) -> Response:
+        """Answers what it was told; to a question, that it was told nothing."""
+        told = {"enabled": False, "minMemoryMB": 0, "maxMemoryMB": 0, "locked": False} | await self.note(request)
+        cpus = told.get("cpuCount", 1)
+        body = {"sandboxID": request.path_params["id"], "cpuPercent": round(100 * cpus), **told}
+        return self.refusal(request) or JSONResponse(body)
 
     async def no_content(self, request: Request) -> Response:
         await self.note(request)

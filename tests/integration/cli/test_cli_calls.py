@@ -73,6 +73,26 @@ def test_short_answers(oc: Program) -> None:
     assert json.loads(oc("whoami", "--json").out)["org_id"] == "o-1"
 
 
+def test_sizes_are_asked_for_and_shown(oc: Program) -> None:
+    assert oc("sandbox", "scale", ID, "2048").out == f"Sandbox {ID} scaled: 2048 MB, 100% CPU\n".encode()
+    assert sent(oc, f"sandboxes/{ID}/scale")["body"] == {"memoryMB": 2048}
+    scaled = json.loads(oc("sandbox", "scale", ID, "512", "--cpu", "0.5", "--json").out)
+    assert (scaled["sandboxID"], scaled["memoryMB"], scaled["cpuPercent"]) == (ID, 512, 50)
+    assert sent(oc, f"sandboxes/{ID}/scale")["body"] == {"memoryMB": 512, "cpuCount": 0.5}
+    autoscale = f"Autoscale of sandbox {ID}: "
+    assert oc("sandbox", "autoscale", ID).out == f"{autoscale}disabled\n".encode()
+    shown = oc("sandbox", "autoscale", ID, "--on", "--min", "512", "--max", "4096").out
+    assert shown == f"{autoscale}enabled, 512 to 4096 MB\n".encode()
+    assert oc("sandbox", "autoscale", ID, "--off").out == f"{autoscale}disabled\n".encode()
+    assert sent(oc, f"sandboxes/{ID}/autoscale")["body"] == {"enabled": False}
+
+
+def test_a_size_is_locked_and_unlocked(oc: Program) -> None:
+    for verb, state in (("lock", "locked"), ("unlock", "unlocked"), ("lock-status", "unlocked")):
+        assert oc("sandbox", verb, ID).out == f"Scaling of sandbox {ID} is {state}\n".encode()
+    assert json.loads(oc("sandbox", "lock", ID, "--json").out)["locked"] is True
+
+
 @pytest.mark.parametrize(
     ("id", "code"), [("sb-00000404", 3), ("sb-00000409", 4), ("sb-00000410", 3), ("sb-00000500", 5)]
 )

@@ -14,6 +14,7 @@ from oc.model.errors import Unavailable
 from oc.runtime.driver import Endpoint
 from oc.wire.codec import Decoder, encode
 from oc.wire.messages import (
+    OLDEST,
     VERSION,
     WINDOW,
     Attach,
@@ -63,9 +64,9 @@ class Peer:
         self._writer.write(data)
         await self._writer.drain()
 
-    async def welcome(self) -> None:
-        assert await self.next() == (0, Hello(VERSION, TOKEN))
-        await self.say(0, Welcome(VERSION))
+    async def welcome(self, version: int = VERSION) -> None:
+        assert await self.next() == (0, Hello(OLDEST, TOKEN))
+        await self.say(0, Welcome(version))
 
     async def gone(self) -> None:
         """Reads until the worker has closed."""
@@ -166,6 +167,22 @@ def test_what_is_asked_when_the_connection_is_lost_fails() -> None:
         await link.closed.wait()
         with pytest.raises(Unavailable):
             await link.ping()
+
+    run(play, work)
+
+
+def test_an_agent_of_an_old_checkpoint_is_not_told_what_it_does_not_know() -> None:
+    async def play(peer: Peer) -> None:
+        await peer.welcome(OLDEST)
+        assert await peer.next() == (1, Ping())
+        await peer.say(1, Done())
+        await peer.gone()
+
+    async def work(endpoint: Endpoint) -> None:
+        link = await Link.open(endpoint, 60)
+        assert not await link.limit(256)
+        await link.ping()
+        await link.close()
 
     run(play, work)
 

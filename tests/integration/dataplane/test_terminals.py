@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from oc.runtime.driver import Endpoint
-from oc.worker import pty_request
+from oc.worker import pty, pty_request
 from tests.integration.dataplane.stand import DEADLINE_S, ID, OURS, Frames, Stand, eventually, on_stand
 
 PLAIN = {"PS1": "$ ", "HISTFILE": "/dev/null"}
@@ -195,16 +195,18 @@ def test_a_slow_client_holds_the_others_and_gets_all(agent: Endpoint) -> None:
     on_stand(agent, work)
 
 
-def test_a_deleted_terminal_closes_and_is_gone(agent: Endpoint, tmp_path: Path) -> None:
+def test_a_deleted_terminal_closes_and_is_gone(
+    agent: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pty, "HANGUP_S", DEADLINE_S)
     hung_up = tmp_path / "hung-up"
 
     async def work(stand: Stand) -> None:
         session = await terminal(stand)
         async with attach(stand, session) as websocket, attach(stand, session, headers=OURS) as ours:
             screen = Screen(websocket)
-            await websocket.send(
-                f'exec sh -c \'trap "touch {hung_up}; exit" HUP; echo rea""dy; while :; do sleep 0.05; done\'\r'.encode()
-            )
+            script = f'trap "touch {hung_up}; exit" HUP; echo rea""dy; while :; do sleep 0.05; done'
+            await websocket.send(f"exec sh -c '{script}'\r".encode())
             await screen.shows(b"ready")
             assert (await stand.http.delete(f"/sandboxes/{ID}/pty/{session}")).status_code == 204
             assert await screen.close_code() == 1000

@@ -158,6 +158,7 @@ class Proxy:
             "transparent": "127.0.0.1:0",
             "upstream-ca": self.authority.file,
             "hosts": self.directory / "hosts",
+            "private": "127.0.0.0/8",  # what policies may open; each test's policy says which
         }
         argv: list[str | Path] = [*before, PYTHON, "-m", "oc.egress"]
         argv += [f"--{name}={value}" for name, value in options.items()]

@@ -22,15 +22,39 @@ def test_an_address_without_a_policy_gets_nothing(proxy: Proxy) -> None:
     asyncio.run(work())
 
 
-@pytest.mark.parametrize(
-    "line", [b"GET http://api.test/ HTTP/1.1", b"GET / HTTP/1.1", b"POST http://api.test/ HTTP/1.0"]
-)
-def test_only_connect_is_taken(proxy: Proxy, line: bytes) -> None:
+@pytest.mark.parametrize("line", [b"GET / HTTP/1.1", b"GET https://api.test/ HTTP/1.1", b"OPTIONS * HTTP/1.1"])
+def test_what_asks_for_no_host_is_not_taken(proxy: Proxy, line: bytes) -> None:
     async def work() -> None:
         stream = await proxy.sandbox().dial()
         answer = await stream.ask(line + b"\nHost: api.test")
         assert answer.status == 405
         assert answer.header("allow") == b"CONNECT"
+        stream.close()
+
+    asyncio.run(work())
+
+
+def test_a_request_in_absolute_form_is_passed_on_once(proxy: Proxy) -> None:
+    async def work() -> None:
+        web = Web()
+        async with serving(web, ORIGIN) as port:
+            stream = await proxy.sandbox().dial()
+            head = f"GET http://api.test:{port}/a?b HTTP/1.1\nHost: api.test:{port}\nProxy-Connection: keep-alive"
+            assert (await stream.ask(head.encode())).status == 200
+            assert await stream.reader.read() == b""  # the next one may be for another host
+            assert web.requests[0].line == b"GET /a?b HTTP/1.1"
+            assert web.requests[0].header("proxy-connection") is None
+            stream.close()
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("url", ["http://www.evil.example/", "http://user@api.test/", "http://private.test/"])
+def test_a_request_in_absolute_form_gets_no_further_than_a_connect(proxy: Proxy, url: str) -> None:
+    async def work() -> None:
+        stream = await proxy.sandbox().dial()
+        answer = await stream.ask(f"GET {url} HTTP/1.1\nHost: api.test".encode())
+        assert answer.status in {400, 403, 405}
         stream.close()
 
     asyncio.run(work())

@@ -16,9 +16,9 @@ FILES = {
     1: {
         "cpuacct.usage": "1500000000",
         "memory.usage_in_bytes": "9000",
-        "memory.stat": "cache 5\ntotal_inactive_file 4000\n",
+        "memory.stat": "cache 5\ntotal_inactive_file 4000\ntotal_active_file 500\n",
     },
-    2: {"cpu.stat": "usage_usec 1500000\nuser_usec 1", "memory.current": "9000", "memory.stat": "inactive_file 4000\n"},
+    2: {"cpu.stat": "usage_usec 1500000\nuser_usec 1", "memory.current": "9000", "memory.stat": "inactive_file 4000\nactive_file 500\n"},
 }
 
 
@@ -31,7 +31,7 @@ def test_usage_is_read_from_the_files_of_either_version(tmp_path: Path, version:
     directory.mkdir(parents=True)
     for name, text in FILES[version].items():
         (directory / name).write_text(text)
-    assert group.usage() == Usage(1.5, 5000)
+    assert group.usage() == Usage(1.5, 4500)
 
 
 def test_a_host_that_does_not_count_says_nothing(tmp_path: Path) -> None:

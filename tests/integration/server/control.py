@@ -131,7 +131,7 @@ async def workshop() -> AsyncIterator[Path]:
 
 
 def settings_in(directory: Path, **settings: Any) -> Settings:
-    return Settings(data_dir=directory, run_dir=directory, default_disk_mb=1024, **settings)
+    return Settings(data_dir=directory, run_dir=directory, default_disk_mb=1024, **{"master_key": "5" * 64} | settings)
 
 
 @asynccontextmanager

@@ -77,6 +77,8 @@ class StubWorker:
         self.scripts: list[tuple[str, str]] = []  # sandbox, script
         self.memory_available_mb = 4000
         self.used: list[dict[str, Any]] = []
+        self.scale_requests: dict[str, dict[str, Any]] = {}  # by id, until they are settled
+        self.settled: dict[str, tuple[int, dict[str, Any]]] = {}  # status and body, by id of the request
         self.working = 0  # deeds that it has begun
 
     @property
@@ -89,6 +91,8 @@ class StubWorker:
                 Route("/host", self.host),
                 Route("/sandboxes", self.all),
                 Route("/statistics", self.statistics),
+                Route("/scale-requests", self.asked_inside),
+                Route("/scale-requests/{request}", self.settle, methods=["POST"]),
                 Route(sandbox, self.ensure, methods=["PUT"]),
                 Route(sandbox, self.remove, methods=["DELETE"]),
                 Route(sandbox, self.look),
@@ -114,6 +118,15 @@ class StubWorker:
 
     async def statistics(self, _: Request) -> Response:
         return json(self.used)
+
+    async def asked_inside(self, _: Request) -> Response:
+        return json(list(self.scale_requests.values()))
+
+    async def settle(self, request: Request) -> Response:
+        id, outcome = request.path_params["request"], msgspec.json.decode(await request.body())
+        self.settled[id] = outcome["status"], outcome["body"]
+        self.scale_requests.pop(id, None)
+        return Response(status_code=204)
 
     async def ensure(self, request: Request) -> Any:
         spec = msgspec.json.decode(await request.body(), type=Spec)
@@ -291,6 +304,7 @@ DEEDS: dict[str, Callable[[StubWorker, str, Any], Any]] = {
     "checkpoint": StubWorker.checkpoint,
     "restore": StubWorker.restore,
     "reboot": StubWorker.run_again,
+    "resize": StubWorker.run_again,
 }
 
 

@@ -38,7 +38,13 @@ class Parts:
         self.plane, self.stub, self.org = plane, stub, org
         self.store, self.activity, self.lifecycle = plane.store, plane.activity, plane.lifecycle
         self.heal = Heal(
-            plane.store.sandboxes, plane.worker, plane.lifecycle, plane.changes, plane.sleep, plane.restores
+            plane.store.sandboxes,
+            plane.worker,
+            plane.lifecycle,
+            plane.changes,
+            plane.sleep,
+            plane.restores,
+            plane.scaling,
         )
         self.expire = Expire(plane.store.sandboxes, plane.lifecycle, plane.sleep, plane.changes, plane.activity)
         self.store_frozen = StoreFrozen(plane.store.hibernations, plane.worker, plane.sleep, plane.changes, 600)

@@ -18,7 +18,7 @@ FOREIGN = ("http://evil.example.com", "null", "http://sb-00000000-p80.localhost"
 def paths(site: Site, method: str) -> list[str]:
     """With ids that name nothing: whose request it is is asked first."""
     pages = Pages(site.plane.settings)
-    guard = Guard(site.plane.settings, site.plane.store.web_sessions, pages)
+    guard = Guard(site.plane.settings, site.plane.store.web_sessions, pages, site.plane.trail)
     routes = [route for route in people.routes(site.plane, guard, pages) if isinstance(route, Route)]
     found = [route.path for route in routes if method in (route.methods or ())]
     return [path.format(id="none", token="none") for path in found if not path.startswith(WITHOUT_COOKIES)]

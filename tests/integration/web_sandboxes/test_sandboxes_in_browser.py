@@ -63,7 +63,10 @@ def test_a_filter_is_in_the_address_while_it_is_typed(dashboard: Dashboard, page
     page.goto(f"{dashboard.url}/?status=running")
     page.get_by_role("searchbox").fill("nothing like it")
     expect(page.locator("#sandboxes")).to_contain_text("No sandbox matches")
-    expect(page).to_have_url(f"{dashboard.url}/?status=running&q=nothing+like+it")
+    expect(page).to_have_url(f"{dashboard.url}/?status=running&q=nothing%20like%20it")
+    page.get_by_role("link", name="All").click()
+    expect(page).to_have_url(f"{dashboard.url}/?status=all&q=nothing+like+it")
+    page.get_by_role("link", name="Running").click()
     page.get_by_role("searchbox").fill(sandbox[3:])
     expect(page.locator(f"[id='{sandbox}']")).to_be_visible()
     expect(page.get_by_role("searchbox")).to_be_focused()
@@ -114,5 +117,5 @@ def test_a_page_whose_session_has_ended_asks_to_sign_in(dashboard: Dashboard, pa
     """The browser forgets its cookie here: the session itself lives on for the other tests."""
     page.goto(f"{dashboard.url}/sandboxes/{sandbox}")
     page.context.clear_cookies()
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.evaluate("setTimeout(() => document.dispatchEvent(new Event('visibilitychange')), 200)")
     expect(page).to_have_url(f"{dashboard.url}/sign-in?next=/sandboxes/{sandbox}")

@@ -12,10 +12,18 @@ ACTIONS = (
     "hibernate", "wake", "reboot", "power-cycle", "kill", "timeout", "checkpoints", "checkpoints/{c}/restore",
     "checkpoints/{c}/fork", "checkpoints/{c}/delete", "checkpoints/{c}/publish", "checkpoints/{c}/unpublish",
     "checkpoints/{c}/patches", "checkpoints/{c}/patches/{c}/delete", "previews", "previews/rotate",
-    "previews/80/delete",
+    "previews/80/delete", "egress", "egress/clear",
 )  # fmt: skip
-PAGES = ("", "/live", "/checkpoints", "/checkpoints/{c}", "/previews", "/events")
-TYPED = {"timeout": "1", "name": "x", "kind": "full", "count": "1", "script": "true", "port": "80"}
+PAGES = ("", "/live", "/checkpoints", "/checkpoints/{c}", "/previews", "/egress", "/events")
+TYPED = {
+    "timeout": "1",
+    "name": "x",
+    "kind": "full",
+    "count": "1",
+    "script": "true",
+    "port": "80",
+    "allow": "x.example.com",
+}
 
 
 def test_what_belongs_to_others_is_not_there() -> None:
@@ -64,7 +72,7 @@ def test_the_tests_above_know_every_route() -> None:
         known = {path.replace("{c}", "{checkpoint}", 1).replace("{c}", "{patch}") for path in known}
         known = {path.replace("/80/", "/{port}/") for path in known}
         pages = Pages(at.plane.settings)
-        guard = Guard(at.plane.settings, at.plane.store.web_sessions, pages)
+        guard = Guard(at.plane.settings, at.plane.store.web_sessions, pages, at.plane.trail)
         made = {str(getattr(route, "path", "")) for route in outside(at.plane, Api(at.plane), guard, pages)}
         assert {path for path in made if "{id}" in path} == known
 

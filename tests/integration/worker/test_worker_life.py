@@ -195,7 +195,7 @@ def test_what_the_host_has(house: House) -> None:
 
 def test_the_socket_is_for_the_servers_group(house: House) -> None:
     house.start(OC_SERVER_UID="61999")
-    for path, mode in ((house.run / "worker.sock", 0o660), (house.run, 0o750)):
+    for path, mode in ((house.run / "worker.sock", 0o660), (house.run, 0o751)):
         status = path.stat()
         assert stat.S_IMODE(status.st_mode) == mode
         if os.geteuid() == 0:

@@ -43,6 +43,17 @@ def test_a_policy_is_the_one_of_now(tmp_path: Path) -> None:
     assert policies.of(SOURCE) is None
 
 
+def test_what_is_gone_is_forgotten(tmp_path: Path) -> None:
+    policies = Policies(tmp_path)
+    write(tmp_path, f"{SOURCE}.json", json.dumps(samples.policy(secrets=[samples.secret()])))
+    assert policies.of(SOURCE)
+    policies.files.forget()
+    assert policies.files.seen
+    (tmp_path / f"{SOURCE}.json").unlink()
+    policies.files.forget()
+    assert not policies.files.seen
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -109,10 +120,9 @@ def test_compressed_answers_come_out_whatever_the_pieces(name: str) -> None:
 
 
 def test_places_of_faults_are_told_without_their_texts(capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        raise ValueError(samples.VALUE)
-    except ValueError as error:
-        log.write("error", "x", at=log.place(error.__traceback__))
+    with pytest.raises(ValueError, match=samples.VALUE) as raised:
+        int(samples.VALUE)
+    log.write("error", "x", at=log.place(raised.value.__traceback__))
     said = capsys.readouterr().err
     assert "test_egress_policy.py" in said
     assert samples.VALUE not in said

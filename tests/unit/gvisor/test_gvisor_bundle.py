@@ -101,6 +101,7 @@ def test_the_token_is_only_where_root_alone_can_read_it(tmp_path: Path) -> None:
     made.write(config)
     file = made.directory / "config.json"
     assert json.loads(file.read_text()) == config
+    assert made.cpus() == oci.LEAST_CPUS
     assert (file.stat().st_mode & 0o777, made.directory.stat().st_mode & 0o777) == (0o600, 0o700)
     assert f"OC_AGENT_TOKEN={launch.token.hex()}" in config["process"]["env"]
     assert launch.token.hex() not in " ".join(config["process"]["args"])

@@ -8,8 +8,9 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from oc.model.errors import TooMany
+from oc.server.peer import address
 from oc.web import limits
-from oc.web.limits import Limit, address, network
+from oc.web.limits import Limit, network
 
 
 @pytest.fixture

@@ -58,7 +58,8 @@ def test_fields_agree() -> None:
 
 def test_bounds_agree() -> None:
     header = (AGENT / "protocol.h").read_text()
-    for name in ("VERSION", "MAX_FRAME", "CHUNK", "WINDOW", "TOKEN_BYTES", "RING", "MAX_SESSIONS", "MAX_TEXT"):
+    names = ("VERSION", "OLDEST", "MAX_FRAME", "CHUNK", "WINDOW", "TOKEN_BYTES", "RING", "MAX_SESSIONS", "MAX_TEXT")
+    for name in names:
         value = re.search(rf"\b{name} = (\d+)(?: << (\d+))?,", header)
         assert value is not None, name
         assert int(value[1]) << int(value[2] or 0) == getattr(protocol, name), name

@@ -40,6 +40,7 @@ class Host:
     reached: dict[str, asyncio.Event] = field(default_factory=dict)
     links: list[MemoryLink] = field(default_factory=list)
     memory_kills: int = 0
+    memory_bytes: int = 0  # that each sandbox uses
 
     async def call(self, name: str) -> None:
         self.calls.append(name)
@@ -66,6 +67,10 @@ class MemoryLink:
     async def configure(self, configure: Configure) -> None:
         await self.host.call("configure")
         self.configured.append(configure)
+
+    async def limit(self, memory_mb: int) -> bool:
+        await self.host.call(f"limit {memory_mb}")
+        return True
 
     async def statistics(self) -> Stats:
         return Stats(0, 0, 0, 0, self.host.memory_kills)
@@ -104,7 +109,7 @@ class MemoryDriver:
         return set(self.host.running)
 
     async def usage(self, ids: Collection[str]) -> dict[str, Usage]:
-        return {}
+        return {id: Usage(0.0, self.host.memory_bytes) for id in ids}
 
     async def remove(self, id: str) -> None:
         await self.host.call("remove")
@@ -120,7 +125,8 @@ class MemoryDriver:
 
     async def thaw(self, id: str) -> None: ...
 
-    async def resize(self, id: str, *, cpus: float, memory_mb: int) -> None: ...
+    async def resize(self, id: str, *, cpus: float, memory_mb: int) -> None:
+        await self.host.call(f"resize {cpus:g} {memory_mb}")
 
 
 @dataclass(frozen=True)
@@ -142,6 +148,15 @@ class MemoryNetwork:
 
     async def address(self, id: str) -> str | None:
         return "10.0.0.2" if id in self.host.networks else None
+
+    @property
+    def gateway(self) -> None: ...
+
+    def resident(self, address: str) -> str | None:
+        return None
+
+    def traffic(self, address: str) -> tuple[int, int]:
+        return 0, 0
 
     async def detach(self, id: str) -> None:
         await self.host.call("detach")

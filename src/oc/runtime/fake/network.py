@@ -40,6 +40,16 @@ class NoNetwork:
     async def address(self, id: str) -> str | None:
         return ADDRESS if (self._directory / id).exists() else None
 
+    @property
+    def gateway(self) -> None:
+        """All of them have the host's address."""
+
+    def resident(self, address: str) -> str | None:
+        return None
+
+    def traffic(self, address: str) -> tuple[int, int]:
+        return 0, 0
+
     async def detach(self, id: str) -> None:
         (self._directory / id).unlink(missing_ok=True)
 

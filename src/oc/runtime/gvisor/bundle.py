@@ -16,6 +16,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from oc.model.errors import Gone
+from oc.runtime.gvisor import oci
+
 LOG_BYTES = 1 << 20  # what a sandbox makes its sentry write is charged to its memory, and cut at that
 TAIL_BYTES = 64 << 10
 
@@ -37,6 +40,14 @@ class Bundle:
         path = self.directory / "config.json"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(config, file)
+
+    def cpus(self) -> int:
+        """That it was started with. Raises Gone when it is not there."""
+        try:
+            config = json.loads((self.directory / "config.json").read_text())
+        except FileNotFoundError as error:
+            raise Gone(f"sandbox {self.id} does not run on this host") from error
+        return int(config.get("annotations", {}).get(oci.CPUS, oci.LEAST_CPUS))
 
     def started(self) -> None:
         """Records which process the sentry is. Raises OSError when it has gone already."""

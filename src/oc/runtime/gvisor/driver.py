@@ -14,7 +14,7 @@ from pathlib import Path
 from oc.host import cgroup, process, threads
 from oc.host.cgroup import Cgroup, Usage
 from oc.host.process import ProgramFailed
-from oc.model.errors import Conflict, Failed
+from oc.model.errors import Conflict, Failed, NotSupported
 from oc.runtime.driver import Death, Endpoint, Launch
 from oc.runtime.gvisor import bundle, death, oci
 from oc.runtime.gvisor.bundle import Bundle
@@ -23,7 +23,6 @@ from oc.runtime.gvisor.runsc import Runsc
 START_S = 60.0
 SAVE_S = 600.0
 PIDS = 8000  # host threads: at its limit the whole sandbox dies (B7), so it only guards the host
-START_CPUS = 2.0  # a slower start helps nobody; gVisor shows at least 2 inside anyhow
 OVERHEAD_MB = 64  # of sentry and gofer: 20 MB idle, more with open files and connections...
 OVERHEAD_SHARE = 16  # ...and with page tables: a sixteenth of the sandbox's memory
 
@@ -61,7 +60,7 @@ class GvisorDriver:
     async def _run(self, launch: Launch, files: Bundle) -> None:
         """gVisor takes MemTotal and the number of CPUs from the limits that it starts with, so these are set twice."""
         group = self._group(launch.id)
-        await group.create(cpus=max(launch.cpus, START_CPUS), memory_mb=launch.memory_mb, pids=PIDS)
+        await group.create(cpus=oci.cpus(launch), memory_mb=launch.memory_mb, pids=PIDS)
         verb = ["restore", f"-image-path={launch.memory}"] if launch.memory else ["run"]
         options = ["-detach", f"-bundle={files.directory}", f"-pid-file={files.pid_file}"]
         command = await self._runsc.command(*verb, *options, launch.id, logs=files.logs)
@@ -84,7 +83,18 @@ class GvisorDriver:
         return await threads.call(bundle.all_of, self._run_dir) | cgroup.all_of(self._instance)
 
     async def resize(self, id: str, *, cpus: float, memory_mb: int) -> None:
-        """What `nproc` and MemTotal say inside stays as it was at the start."""
+        """What `nproc` and MemTotal say inside stays as it was at the start.
+
+        Raises NotSupported for more CPUs than it has seen at its start, and where the host cannot limit; and Failed.
+        """
+        if lacking := cgroup.missing() & {"cpu", "memory"}:
+            raise NotSupported(f"this host has no cgroup controller {', '.join(sorted(lacking))} to scale with")
+        seen = await threads.call(self._bundle(id).cpus)
+        if cpus > seen:
+            raise NotSupported(
+                f"sandbox {id} was started with {seen} CPUs, and gVisor gives it no more while it runs",
+                hint="create one with more CPUs",
+            )
         await self._limit(self._group(id), cpus, memory_mb)
 
     async def _limit(self, group: Cgroup, cpus: float, memory_mb: int) -> None:

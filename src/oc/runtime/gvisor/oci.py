@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from oc.runtime.driver import Launch
@@ -25,7 +26,15 @@ CAPABILITIES = [
 OPEN_FILES = 65536
 OPEN_FILES_AT_MOST = 1 << 20
 
+CPUS = "dev.opencomputer.cpus"  # annotation, for whoever comes to know of the sandbox later
+LEAST_CPUS = 2  # gVisor shows no fewer
+
 NAMESPACES = ("pid", "ipc", "uts", "mount")
+
+
+def cpus(launch: Launch) -> int:
+    """What it is started with, and sees inside for as long as it runs. Fewer would only make the start slow."""
+    return max(math.ceil(launch.cpus), LEAST_CPUS)
 
 
 def config(launch: Launch, cgroups_path: str) -> dict[str, Any]:
@@ -36,6 +45,7 @@ def config(launch: Launch, cgroups_path: str) -> dict[str, Any]:
         "root": {"path": str(launch.root)},
         "process": _process(launch),
         "mounts": _mounts(launch),
+        "annotations": {CPUS: str(cpus(launch))},
         "linux": {"namespaces": _namespaces(launch), "cgroupsPath": cgroups_path},
     }
 

@@ -14,6 +14,7 @@ from oc.server.hosts import Worker, WorkerUnavailable
 from oc.server.lifecycle import Lifecycle
 from oc.server.loops.together import Deed, side_by_side
 from oc.server.restores import Restores
+from oc.server.scaling import Scaling
 from oc.server.sleep import LOST, Sleep
 from oc.store.sandboxes import ACTIVE, Sandbox, Sandboxes, Tier
 
@@ -30,6 +31,7 @@ class Heal:
         changes: Changes,
         sleep: Sleep,
         restores: Restores,
+        scaling: Scaling,
     ) -> None:
         self._sandboxes = sandboxes
         self._worker = worker
@@ -37,6 +39,7 @@ class Heal:
         self._changes = changes
         self._sleep = sleep
         self._restores = restores
+        self._scaling = scaling
         self._missing: frozenset[str] = frozenset()
         self._mending = {
             Status.PENDING: self._settle,
@@ -76,6 +79,8 @@ class Heal:
             await self._restores.finish(row)
         elif not await self._lose(row, observed) and observed is not None and observed.state == "frozen":
             await self._sleep.thaw(row.id)
+        elif row.scaling is not None:
+            await self._scaling.finish(row.id)
         if observed is not None and observed.memory_kills != row.memory_kills:
             await self._sandboxes.note_memory_kills(row.id, observed.memory_kills)
 

@@ -11,14 +11,16 @@ VALUES (:id, :org_id, :hash, :prefix, :name, :user_id, :login, :at)
 
 -- caller_of_key --
 -- Whose key this is; none when it is revoked.
-SELECT api_keys.id AS key_id, organizations.id AS org_id, organizations.name AS org_name, users.id AS user_id, users.email
+SELECT api_keys.id AS key_id, organizations.id AS org_id, organizations.name AS org_name, users.id AS user_id,
+    users.email, memberships.role, api_keys.prefix || ' ' || api_keys.name AS key
 FROM api_keys JOIN organizations ON organizations.id = api_keys.org_id LEFT JOIN users ON users.id = api_keys.user_id
+    LEFT JOIN memberships ON memberships.user_id = api_keys.user_id AND memberships.org_id = api_keys.org_id
 WHERE api_keys.hash = :hash AND api_keys.revoked_at IS NULL
 
 -- keys --
 -- All keys with their organization's name, oldest first.
 SELECT api_keys.id, api_keys.prefix, api_keys.name, api_keys.created_at, api_keys.last_used_at, api_keys.revoked_at,
-    organizations.name AS org_name
+    organizations.id AS org_id, organizations.name AS org_name
 FROM api_keys JOIN organizations ON organizations.id = api_keys.org_id
 ORDER BY api_keys.created_at, api_keys.id
 

@@ -1,7 +1,8 @@
 -- hibernate_sandbox --
--- A transition to hibernated, refused from any state but those that may lead there and amid a restore.
+-- A transition to hibernated, refused from any state but those that may lead there and amid a restore, or while it is
+-- being scaled.
 UPDATE sandboxes SET status = 'hibernated', hibernated_at = :at, tier = 'frozen'
-WHERE id = :id AND status IN (:sources) AND restoring IS NULL RETURNING *
+WHERE id = :id AND status IN (:sources) AND restoring IS NULL AND scaling IS NULL RETURNING *
 
 -- begin_storing --
 UPDATE sandboxes SET tier = 'storing', hibernation = :artifact, hibernation_bytes = NULL

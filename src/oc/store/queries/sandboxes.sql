@@ -34,7 +34,7 @@ WHERE id = :id AND status IN (:sources) RETURNING *
 -- end_sandbox --
 -- A transition to error or stopped, refused from any state but those that may lead there.
 UPDATE sandboxes SET status = :status, reason = :reason, stopped_at = :at, hibernated_at = NULL, tier = NULL, waking = 0,
-    restoring = NULL
+    restoring = NULL, scaling = NULL
 WHERE id = :id AND status IN (:sources) RETURNING *
 
 -- begin_restore --

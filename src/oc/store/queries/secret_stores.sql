@@ -45,6 +45,11 @@ SELECT * FROM secrets
 -- count_secrets --
 SELECT count(*) AS number FROM secrets WHERE store_id = :store_id
 
+-- count_secrets_in --
+-- Of each store of an organization that has any.
+SELECT secrets.store_id, count(*) AS number FROM secrets JOIN secret_stores ON secret_stores.id = secrets.store_id
+WHERE secret_stores.org_id = :org_id GROUP BY secrets.store_id
+
 -- encrypt_secret_anew --
 -- Unless it has been set meanwhile.
 UPDATE secrets SET value = :value WHERE store_id = :store_id AND name = :name AND value = :former

@@ -65,10 +65,12 @@
       put(element);
     }
   }));
-  document.addEventListener("htmx:afterSettle", () => { // another question may have been asked meanwhile
-    const place = document.querySelector("[data-live]");
-    if (place && source && !source.url.endsWith(place.dataset.live)) start();
+  // What an answer has put in may be older than what the stream has told, or about something else: all is told again.
+  document.addEventListener("htmx:afterSettle", () => {
+    clearTimeout(timer);
+    timer = setTimeout(start);
   });
+
   // Who has pressed a button that is not there afterwards goes on where it was.
   let place = "";
   document.addEventListener("htmx:beforeRequest", () => {

@@ -10,7 +10,7 @@ from typing import TypeVar
 from oc.model.errors import TooLarge, Unavailable
 from oc.runtime.driver import Endpoint
 from oc.wire.messages import (
-    VERSION,
+    OLDEST,
     Attach,
     Configure,
     Connect,
@@ -21,6 +21,7 @@ from oc.wire.messages import (
     Forget,
     Happened,
     Hello,
+    Limits,
     MakeDirectory,
     Message,
     Ping,
@@ -44,6 +45,7 @@ from oc.worker.agent.forward import Forward, Receiver
 from oc.worker.agent.pipe import Pipe
 from oc.worker.agent.stream import Stream
 
+LIMITS_SINCE = 2  # version of the protocol
 MAX_ENTRIES = 50_000  # of one directory that are listed
 CLOSE_S = 2.0  # a sandbox that reads nothing would hold a close for ever
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.002, 0.05
@@ -61,6 +63,7 @@ class Link:
     def __init__(self, endpoint: Endpoint, on_event: OnEvent | None = None) -> None:
         self.endpoint = endpoint
         self.closed = asyncio.Event()
+        self.version = 0  # the agent's, once it has answered
         self._on_event = on_event
         self._connection = Connection(self._receive, self._lose)
         self._streams: dict[int, Stream | Forward] = {}
@@ -88,7 +91,7 @@ class Link:
         loop = asyncio.get_running_loop()
         try:
             await loop.create_connection(lambda: self._connection, self.endpoint.host, self.endpoint.port)
-            self._connection.post(0, Hello(VERSION, self.endpoint.token))
+            self._connection.post(0, Hello(OLDEST, self.endpoint.token))
             await self._welcome()
         except BaseException:
             self._connection.abort("given up")
@@ -122,7 +125,8 @@ class Link:
 
     def _receive_of_link(self, message: Message) -> None:
         match message:
-            case Welcome(version=version) if not self._welcomed.is_set() and version == VERSION:
+            case Welcome(version=version) if not self._welcomed.is_set() and version >= OLDEST:
+                self.version = version
                 self._welcomed.set()
             case Happened(event=event, text=text) if self._welcomed.is_set():
                 if self._on_event is not None and event in EVENTS:
@@ -178,6 +182,12 @@ class Link:
         await self._do(configure)
         if configure.token:
             self.endpoint = dataclasses.replace(self.endpoint, token=configure.token)
+
+    async def limit(self, memory_mb: int) -> bool:
+        """What programs may use in all. False: the agent is too old to be told, and keeps the limit that it has."""
+        if self.version >= LIMITS_SINCE:
+            await self._do(Limits(memory_mb << 20))
+        return self.version >= LIMITS_SINCE
 
     async def start(self, start: Start) -> int:
         """Starts a session; returns its process id inside. Raises AgentFailed (ENOENT: no such program...)."""
