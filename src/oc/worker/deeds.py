@@ -13,11 +13,11 @@ import msgspec
 import structlog
 
 from oc.host import threads
-from oc.model.errors import Conflict, Failed, NotFound, OpenComputerError, Unavailable
+from oc.model.errors import Conflict, Failed, NotFound, OpenComputerError
 from oc.model.sandbox import Checkpoint, Image, Observed, Origin, Spec
 from oc.runtime.driver import Death
 from oc.wire.messages import TOKEN_BYTES
-from oc.worker import capacity, faults, restores, saves, starting
+from oc.worker import capacity, faults, restores, saves, scaling, starting
 from oc.worker.agent.failure import AgentFailed
 from oc.worker.journal import Record, Step
 from oc.worker.sandbox import Sandbox
@@ -141,7 +141,7 @@ async def adopt(sandbox: Sandbox) -> None:
         await ADOPTIONS[sandbox.record.step](sandbox, sandbox.record)
 
 
-async def _adopt_running(sandbox: Sandbox, _: Record) -> None:
+async def _adopt_running(sandbox: Sandbox, record: Record) -> None:
     death = await sandbox.parts.driver.alive(sandbox.id)
     if death is None and await sandbox.parts.network.address(sandbox.id) is None:
         death = Death("its network is gone")
@@ -151,9 +151,9 @@ async def _adopt_running(sandbox: Sandbox, _: Record) -> None:
     with contextlib.suppress(Failed):  # it only stands still if it was just being saved
         await sandbox.parts.driver.resume(sandbox.id)
     try:
-        await sandbox.connected(ADOPT_S)
-    except Unavailable as error:  # it may be slow, or paused: whoever asks for it later tries again
-        log.warning("adopted sandbox does not answer", sandbox=sandbox.id, reason=str(error))
+        await scaling.assure(sandbox, record.spec.size, ADOPT_S)
+    except OpenComputerError as error:  # it may be slow, or paused: whoever asks for it later tries again
+        log.warning("adopted sandbox does not answer, or not take its size", sandbox=sandbox.id, reason=str(error))
 
 
 async def _adopt_frozen(sandbox: Sandbox, _: Record) -> None:

@@ -44,6 +44,15 @@ async def resize(sandbox: Sandbox, cpus: float, memory_mb: int) -> Observed:
     return sandbox.observed()
 
 
+async def assure(sandbox: Sandbox, size: Size, patience_s: float) -> None:
+    """Of one that a former worker may have begun to resize: the record says which size it has.
+
+    Raises NotSupported, Failed and Unavailable.
+    """
+    await _set(sandbox, size)
+    await tell(sandbox, await sandbox.connected(patience_s), size)
+
+
 async def _check(sandbox: Sandbox, before: Size, size: Size) -> None:
     if size.memory_mb > before.memory_mb:
         capacity.admit(await threads.call(capacity.look, sandbox.parts.pool), size, disk_reserve_mb=0)

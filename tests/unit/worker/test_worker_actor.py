@@ -259,7 +259,7 @@ def test_what_runs_is_adopted_and_left_alone(play: Play) -> None:
         actor = stage.restarted()
         await actor.adopt()
         assert actor.sandbox.observed() == Observed(ID, "running", memory_kills=2)
-        assert stage.host.calls == ["connect"]
+        assert stage.host.calls == ["resize 1 64", "connect", "limit 64"]
         assert stage.recorded() is Step.RUNNING
 
     play(work)
