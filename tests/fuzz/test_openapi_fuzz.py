@@ -30,7 +30,7 @@ include-path-regex = '/sandboxes/.id./.*'
 parameters = {{ "path.id" = "{id}" }}
 
 [[operations]]
-include-path-regex = '/sandboxes/.id./(exec|files).*'
+include-path-regex = '/sandboxes/.id./(exec|files|pty).*'
 parameters = {{ "path.id" = "{id}" }}
 checks.negative_data_rejection.enabled = false
 
@@ -43,7 +43,8 @@ include-path-regex = '/sandboxes/.id./checkpoints/.*/restore'
 parameters = {{ "path.id" = "{id}", "path.checkpoint" = "{checkpoint}" }}
 """
 ARGUMENTS = (
-    ("--exclude-operation-id", "execAttach"),  # a WebSocket
+    ("--exclude-operation-id", "execAttach"),  # WebSockets
+    ("--exclude-operation-id", "ptyAttach"),
     ("--max-examples", "15"),
     ("--seed", "1"),
     ("--workers", "1"),

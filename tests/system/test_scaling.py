@@ -18,8 +18,6 @@ open('/root/held', 'w').close()
 while not os.path.exists('/root/enough'): time.sleep(0.05)
 " >/dev/null 2>&1 &
 until [ -e /root/held ]; do kill -0 $! || exit 1; sleep 0.05; done"""
-    "touch /root/enough; wait; while pgrep -f /root/held >/dev/null; do sleep 0.05; done; rm /root/held /root/enough"
-)
 USE = "python3 -c \"x = [bytearray(b'x' * (1 << 20)) for _ in range({mb})]; print('used')\""
 METADATA = "http://169.254.169.254"
 

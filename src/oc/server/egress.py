@@ -19,7 +19,7 @@ from oc.store.sandboxes import Sandbox, Sandboxes, Wish
 from oc.store.secret_stores import Secret, SecretStore, SecretStores
 
 PROXY = "http://169.254.169.253:3128"
-LOCAL = "localhost,127.0.0.1,::1"
+LOCAL = "localhost,127.0.0.1,::1,169.254.169.254"  # the metadata service is not the proxy's
 CERTIFICATE = "/usr/local/share/ca-certificates/opensandbox-proxy.crt"
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"  # it holds the certificate as well
 # Of every process in a sandbox that has secrets (contract 2.11): by what programs find the proxy and trust it.

@@ -18,7 +18,11 @@ FILES = {
         "memory.usage_in_bytes": "9000",
         "memory.stat": "cache 5\ntotal_inactive_file 4000\ntotal_active_file 500\n",
     },
-    2: {"cpu.stat": "usage_usec 1500000\nuser_usec 1", "memory.current": "9000", "memory.stat": "inactive_file 4000\nactive_file 500\n"},
+    2: {
+        "cpu.stat": "usage_usec 1500000\nuser_usec 1",
+        "memory.current": "9000",
+        "memory.stat": "inactive_file 4000\nactive_file 500\n",
+    },
 }
 
 

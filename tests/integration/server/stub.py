@@ -39,6 +39,7 @@ CANNED: dict[tuple[str, str], tuple[int, Any]] = {
     ("GET", "exec"): (200, [SESSION]),
     ("POST", "exec/{session}/kill"): (200, {"ok": True}),
     ("POST", "pty"): (201, {"sessionID": "0123abcd", "sandboxID": "sb-00000000"}),
+    ("GET", "pty"): (200, []),
     ("POST", "pty/{session}/resize"): (200, None),
     ("DELETE", "pty/{session}"): (204, None),
     ("PUT", "egress"): (204, None),

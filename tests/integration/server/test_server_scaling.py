@@ -1,4 +1,4 @@
-"""Sizes of sandboxes, asked for by clients and from inside, kept by a lock, finished after a crash (contract 2.1.10)."""
+"""Sizes of sandboxes, asked for from outside and inside, kept by a lock, finished after a crash (contract 2.1.10)."""
 
 from __future__ import annotations
 
