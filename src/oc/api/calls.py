@@ -100,7 +100,7 @@ CALLS: tuple[Call, ...] = (
     Call("getSandbox", "GET", SANDBOX, "Show a sandbox, whatever its state",
          {200: bodies.SandboxAnswer}, (401, 404)),
     Call("killSandbox", "DELETE", SANDBOX, "End a sandbox and delete its disk",
-         {204: None}, (401, 404, 500)),
+         {204: None}, (401, 404, 500), query=(Query("deleteSecretStore", "true: its secret store is deleted, too"),)),
     Call("setTimeout", "POST", f"{SANDBOX}/timeout", "Set the idle timeout",
          {204: None}, SEND, bodies.SetTimeout),
     Call("hibernateSandbox", "POST", f"{SANDBOX}/hibernate", "Put a sandbox to sleep, with its memory and processes",

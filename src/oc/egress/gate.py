@@ -71,6 +71,9 @@ class Visit:
     async def run(self, way: Callable[[Visit, Connection], Awaitable[None]]) -> None:
         try:
             with self.gate.live.entry(self.source) as connection:
+                if self.gate.live.flooded(self.source):
+                    self.writer.transport.abort()
+                    return
                 keep_alive(self.writer)
                 await way(self, connection)
         except RefusedError as refusal:

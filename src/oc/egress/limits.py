@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 CONNECTIONS = 256  # open at a time, of one sandbox
+REFUSALS = 64  # beyond these: they are told why, and more are closed without a word
 LOOKUPS = 8  # names being resolved at a time, for one sandbox
 EVENTS_PER_SECOND = 20  # reported refusals of one sandbox; the rest is dropped
 

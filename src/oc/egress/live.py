@@ -41,6 +41,9 @@ class Live:
     def crowded(self, source: str) -> bool:
         return self.counts[source] > limits.CONNECTIONS
 
+    def flooded(self, source: str) -> bool:
+        return self.counts[source] > limits.CONNECTIONS + limits.REFUSALS
+
     async def check_for_ever(self, before: Callable[[], object]) -> None:
         """`before`: called each time, before the connections are looked at."""
         while True:

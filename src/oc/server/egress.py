@@ -85,6 +85,12 @@ class Governing:
             except OpenComputerError as error:  # it may be ending; when it starts again it is told
                 log.warning("a sandbox was not told of a secret", sandbox=row.id, error=error.text)
 
+    async def delete_store(self, row: Sandbox) -> None:
+        """The one that it asked for itself, not those of its checkpoint; fine when there is none any more."""
+        for id in row.wish.egress.stores[-1:]:
+            await self._stores.delete(id)
+            await self.refresh(id)
+
     async def policy(self, row: Sandbox) -> Policy | None:
         """None: it is not governed. Its own rules go before its stores' lists of hosts."""
         reach = await self.reach(row)

@@ -29,6 +29,7 @@ from oc.store.store import Store
 LISTED = (Status.RUNNING, Status.HIBERNATED)  # when nothing else is asked for (contract 2.1.3)
 MOST_LISTED = 1000
 KILLED = "killed"
+YES = frozenset(("1", "true", "yes", "y", "on"))  # contract 2.1.5
 
 
 class SandboxCalls:
@@ -74,6 +75,8 @@ class SandboxCalls:
         """Asks the worker again for one that is stopped: 204 says that nothing is left (contract 2.1.5)."""
         sandbox = await self._gate.any(request, caller)
         await self._lifecycle.stop(sandbox.id, KILLED)
+        if request.query_params.get("deleteSecretStore", "").lower() in YES:
+            await self._governing.delete_store(sandbox)
         return answers.nothing()
 
     async def set_timeout(self, request: Request, caller: Caller) -> Response:

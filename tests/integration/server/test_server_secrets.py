@@ -342,3 +342,17 @@ def test_a_value_that_cannot_be_read_stops_the_change_and_nothing_is_lost() -> N
             assert made.plane.vault.decrypt(before[0].value, place(id, "A")) == VALUE
 
     run(test)
+
+
+@pytest.mark.parametrize(
+    ("query", "left"), [("", True), ("?deleteSecretStore=no", True), ("?deleteSecretStore=True", False)]
+)
+def test_a_kill_deletes_the_secret_store_only_when_it_is_told_to(query: str, left: bool) -> None:
+    async def test(made: Control) -> None:
+        id = await store(made.api)
+        sandbox = (await made.api.post("/sandboxes", json={"secretStore": "s"})).json()["sandboxID"]
+        assert (await made.api.delete(f"/sandboxes/{sandbox}{query}")).status_code == 204
+        assert ((await made.api.get(f"/secret-stores/{id}")).status_code == 200) is left
+        assert (await made.api.delete(f"/sandboxes/{sandbox}{query}")).status_code == 204
+
+    run(test)

@@ -5,11 +5,13 @@ packets.py KIND TARGET SOURCE GATEWAY MAC MARK    KIND: udp:PORT, icmp, syn, gre
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import struct
 import sys
 from collections.abc import Callable
-from pathlib import Path
+
+SIOCGIFHWADDR = 0x8927  # netdevice(7)
 
 
 def checksum(data: bytes) -> int:
@@ -51,7 +53,8 @@ def by_frame(packet: bytes, type: int, mac: str) -> None:
 
 def claim(source: str, gateway: str) -> bytes:
     """An ARP reply that nobody asked for (RFC 826)."""
-    mine = bytes.fromhex(Path("/sys/class/net/eth0/address").read_text().strip().replace(":", ""))
+    with socket.socket() as sock:
+        mine = fcntl.ioctl(sock, SIOCGIFHWADDR, struct.pack("256s", b"eth0"))[18:24]
     ends = mine + socket.inet_aton(source) + b"\xff" * 6 + socket.inet_aton(gateway)
     return struct.pack(">HHBBH", 1, 0x0800, 6, 4, 2) + ends
 
