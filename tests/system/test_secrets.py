@@ -21,7 +21,6 @@ from tests.system.stack import Ran, Stack, wait_for
 from tests.system.time_travel import Timeline, restarted_with
 
 PLACEHOLDER = re.compile(r"osb_sealed_[0-9a-f]{32}")
-SIXTEENTH_GB = 1 << 26
 
 
 @dataclass
@@ -300,9 +299,10 @@ def test_the_value_is_nowhere_inside_nor_in_what_is_kept(own: Holder, line: Time
     sealed = own.sealed()
     assert sealed in stack.sh(id, "sync; cat /root/kept").out
     line.checkpoint(id, kind="full")
-    kept = [path for path in files(stack.data_dir) if "templates" not in path.parts]
-    assert any(f"{id}.img" == path.name for path in kept)
-    assert holding_files(kept, sealed), "what is looked for could not be found at all"
+    disk = stack.data_dir / "pool" / "disks" / f"{id}.img"
+    assert holding_files([disk], sealed) == [disk], "what is there is found"
+    foreign = {disk.parent, stack.data_dir / "pool" / "templates"}
+    kept = [disk, *(path for path in files(stack.data_dir) if path.parent not in foreign)]
     assert not holding_files(kept, own.token)
     assert {path.parent for path in holding_files(files(stack.run_dir / "egress"), own.token)} == {
         stack.run_dir / "egress"
@@ -347,6 +347,7 @@ def holding_files(paths: list[Path], text: str) -> list[Path]:
         ["xargs", "-0", "grep", "-laF", "-e", text],
         input=b"\0".join(map(os.fsencode, paths)),
         capture_output=True,
+        env={**os.environ, "LC_ALL": "C"},
         check=False,
     )
     return [Path(os.fsdecode(name)) for name in done.stdout.splitlines()]

@@ -76,4 +76,12 @@ complete_words oc patch create --s
 complete_words oc exec sb-1 -- --w
 """
     ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    assert ran.stdout == "whoami\nscale set-timeout\n--wait\nspawn\n--retention-policy --retention-max-count\n--script\n\n"
+    assert ran.stdout.splitlines() == [
+        "whoami",
+        "scale set-timeout",
+        "--wait",
+        "spawn",
+        "--retention-policy --retention-max-count",
+        "--script",
+        "",
+    ]

@@ -61,7 +61,7 @@ def claim(source: str, gateway: str) -> bytes:
 
 def main(kind: str, target: str, source: str, gateway: str, mac: str, mark: str) -> None:
     if kind == "arp":
-        by_frame(claim(source, gateway), 0x0806, mac)
+        print(tried(by_frame, claim(source, gateway), 0x0806, mac))
         return
     packet = internet(*payload(kind, mark.encode()), source, target)
     print("raw", tried(by_raw_socket, packet, target), "frame", tried(by_frame, packet, 0x0800, mac))

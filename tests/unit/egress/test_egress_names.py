@@ -107,6 +107,15 @@ def test_patterns(pattern: str, name: str, matches: bool) -> None:
     assert Patterns.of([pattern]).match(name) is matches
 
 
+@pytest.mark.parametrize(
+    ("address", "opens"),
+    [("203.0.113.7", True), ("10.1.2.3", True), ("10.2.0.1", False), ("127.0.0.1", False), ("169.254.169.254", False)],
+)
+def test_a_network_opens_the_internet_and_what_the_host_adds(address: str, opens: bool) -> None:
+    policy = Policy("sb-1", False, None, (ip_network("0.0.0.0/0"),), (), private=(ip_network("10.1.0.0/16"),))
+    assert policy.opens(ip_address(address)) is opens
+
+
 def test_deny_all_closes_names_and_addresses() -> None:
     policy = Policy("sb-1", True, None, (ip_network("10.0.0.0/8"),), ())
     assert not policy.names("example.com")

@@ -29,7 +29,8 @@ def test_flags_win_over_environment_over_file_over_defaults(file: Path) -> None:
 
 def test_values_have_their_types() -> None:
     environment = {"OC_CONFIG": "/dev/null", "OC_NETWORK": "10.9.0.0/20", "OC_DATA_DIR": "/d", "OC_DEFAULT_CPUS": "0.5"}
-    settings = load(environ=environment)
+    settings = load(environ=environment | {"OC_DNS": "192.0.2.1, 192.0.2.2"})
+    assert settings.dns == "192.0.2.1,192.0.2.2"
     assert settings.network == IPv4Network("10.9.0.0/20")
     assert settings.database == Path("/d/server/opencomputer.db")
     assert settings.default_cpus == 0.5
@@ -50,6 +51,9 @@ def test_values_have_their_types() -> None:
         ("max_sandboxes", "0"),
         ("max_sandboxes", "many"),
         ("pool_mb", "-1"),
+        ("dns", "ns.example.com"),
+        ("dns", "192.0.2.1:53"),
+        ("egress_private", "10.0.0.1/8"),
     ],
 )
 def test_bad_value_is_refused_with_its_name_source_and_meaning(name: str, value: str) -> None:
