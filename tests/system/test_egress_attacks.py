@@ -23,7 +23,7 @@ from tests.system.stack import Stack, wait_for
 
 HOSTS = ["*.corp.example", "rebound.example", "self.example", "neighbour.example"]
 PROXY = ("169.254.169.253", 3128)
-VIA_PROXY = f"-px http://{PROXY[0]}:{PROXY[1]}"
+VIA_PROXY = f"--noproxy '' -px http://{PROXY[0]}:{PROXY[1]}"
 REFUSED = "5"  # a code of DNS (RFC 1035, 4.1.1)
 HOSTILE = Path(__file__).with_name("hostile")
 
@@ -472,6 +472,20 @@ for port in (3128, 3129, 3130):
 """.replace("{gateway}", gateway(guarded))
     assert "200" not in python(guarded, governed, script).out
     assert python(guarded, free, script).out == "no\nno\nno\n"
+
+
+def test_the_metadata_service_of_another_sandbox(guarded: Stack, governed: str, free: str) -> None:
+    """It knows who asks by the cable, whatever the request says; and the proxy is no way to it."""
+    other = address(guarded, free)
+    said = " ".join(f"-H '{name}: {other}'" for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Host"))
+    ran = guarded.sh(governed, f"curl -sS --noproxy '*' --max-time 60 {said} http://169.254.169.254/v1/status")
+    assert free not in ran.out
+    ran = guarded.sh(governed, "curl -sS --noproxy '*' --max-time 60 http://169.254.169.254/v1/status")
+    assert governed in ran.out, ran
+    ran = guarded.sh(governed, f"curl -sS --max-time 60 {VIA_PROXY} http://169.254.169.254/v1/status")
+    assert "sandboxId" not in ran.out
+    ran = guarded.sh(governed, f"curl -sS --noproxy '*' --max-time 2 http://{gateway(guarded)}:3130/v1/status")
+    assert "sandboxId" not in ran.out
 
 
 def test_the_proxy_is_not_for_sandboxes_without_a_policy(guarded: Stack, outside: Outside, free: str) -> None:
