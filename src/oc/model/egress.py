@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
-
 import msgspec
 
 
@@ -53,9 +51,6 @@ class Policy(msgspec.Struct, frozen=True, rename="camel"):
         if self.deny_all:
             return False
         return self.allow_hosts is None or any(matches(pattern, host) for pattern in self.allow_hosts)
-
-    def permits_address(self, address: str) -> bool:
-        return not self.deny_all and any(IPv4Address(address) in IPv4Network(cidr) for cidr in self.allow_cidrs)
 
 
 def matches(pattern: str, host: str) -> bool:

@@ -12,6 +12,7 @@ from oc.serve import link, port, service
 from oc.serve.root import person
 from oc.serve.step import progress, step
 from oc.settings import Settings
+from oc.store import setup_code
 
 LONG_S = 120
 GREETING = '. /etc/os-release; echo "Hello from $(hostname): $PRETTY_NAME, $(uname -sr), $(whoami)"'
@@ -22,7 +23,7 @@ OpenComputer runs at {url}. Type next:
     oc exec $ID -- python3 -c 'print(6 * 7)'
     oc sandbox kill $ID
 
-Dashboard: {people}/ (whoever signs up there first is its administrator); documentation of the API: {people}/docs
+Dashboard: {people}/ (whoever signs up there first{code} is its administrator); documentation of the API: {people}/docs
 `oc` for others, without root: curl -fsSL {people}/install.sh | bash{alone}
 `oc --help` lists the commands, `oc doctor` looks at this host, `make down` stops everything.
 Logs: {logs}{reboot}"""
@@ -48,6 +49,7 @@ def next_steps(settings: Settings, url: str) -> str:
     return NEXT.format(
         url=url,
         people=_for_people(settings, url),
+        code=f", with the setup code {code}," if (code := setup_code.to_show(settings)) else "",
         alone=ALONE if not settings.public_url and _is_alone(settings) else "",
         logs=service.where_logs_are(settings),
         reboot="" if service.by_systemd() else NO_SYSTEMD,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
 import msgspec
@@ -130,11 +129,3 @@ class Governing:
             with contextlib.suppress(FileNotFoundError):
                 fresh.unlink()
             raise
-
-
-def is_address(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except AddressValueError:
-        return False
-    return True

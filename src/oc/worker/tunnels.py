@@ -56,7 +56,7 @@ class Tunnel(asyncio.Protocol):
         self._opening: asyncio.Task[None] | None = None
         self._forward: Forward | None = None
         self._open = False
-        self._server_ended = self._inside_ended = False
+        self._inside_ended = False
 
     # --- from the server ---
 
@@ -96,7 +96,6 @@ class Tunnel(asyncio.Protocol):
         if self._forward is None or not self._open or self._gone():
             self.break_off()
             return False
-        self._server_ended = True
         self._forward.end()
         return True
 

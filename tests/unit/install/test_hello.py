@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +30,11 @@ def test_it_names_the_dashboard_and_the_line_that_installs_oc(
     assert f"Dashboard: {url}/ " in said
     assert f"curl -fsSL {url}/install.sh | bash\n" in said
     assert ("listens on this machine only" in said) == alone
+
+
+def test_it_tells_the_code_that_is_asked_of_the_first_person(tmp_path: Path) -> None:
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "setup-code").write_text("BCDF-GHJK\n")
+    here = "http://127.0.0.1:8080"
+    assert "with the setup code BCDF-GHJK, is" in next_steps(Settings(listen="0.0.0.0:8080", data_dir=tmp_path), here)
+    assert "setup code" not in next_steps(Settings(data_dir=tmp_path), here)

@@ -44,7 +44,6 @@ class Head(NamedTuple):
 
 class Upstream(asyncio.Protocol):
     def __init__(self) -> None:
-        self.reused = False  # by the exchange under way
         self.closed = False
         self._transport: asyncio.Transport
         self._waiter: asyncio.Future[None] | None = None
@@ -52,7 +51,6 @@ class Upstream(asyncio.Protocol):
         self._writable.set()
         self._error: Exception | None = None
         self._busy = False
-        self._used = False
         self._parser = httptools.HttpResponseParser(self)
         self._reset()
 
@@ -71,7 +69,7 @@ class Upstream(asyncio.Protocol):
     # --- an exchange ---
 
     def begin(self, head: bytes, *, answer_has_body: bool = True, upgrade: bool = False) -> None:
-        self.reused, self._used, self._busy = self._used, True, True
+        self._busy = True
         self._answer_has_body = answer_has_body
         self._upgrade = upgrade
         self._sent = False
