@@ -158,6 +158,7 @@ class Network:
             await self.governing.put(policy, address)
         else:
             await self.governing.drop(id)
+            self.violations.forget(id)
             if address is not None:
                 await self.governing.release(address)
 

@@ -61,8 +61,12 @@ class Violations:
             self._transport = None
 
     def note(self, sandbox: str, host: str, port: int, reason: str) -> None:
+        """Tries of one thing that follow each other, as a resolver makes them, are one entry: the latest."""
+        kept = self._kept.setdefault(sandbox, deque(maxlen=KEPT))
         violation = Violation(int(time.time() * MICROSECONDS), host[:LONGEST_TEXT], port, reason[:LONGEST_TEXT])
-        self._kept.setdefault(sandbox, deque(maxlen=KEPT)).append(violation)
+        if kept and msgspec.structs.replace(kept[-1], at=violation.at) == violation:
+            kept.pop()
+        kept.append(violation)
 
     def of(self, sandbox: str) -> list[Violation]:
         """Newest first."""
