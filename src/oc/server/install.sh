@@ -46,6 +46,8 @@ begin() { # sets python, bin, versions, work and launcher
     [ ! -d "$bin/oc" ] || fail "$bin/oc is a directory" "set OC_INSTALL_DIR to install elsewhere"
     versions=$HOME/.local/share/opencomputer/cli
     mkdir -p "$versions"
+    exec 9>"$versions/.lock" # one run after another; macOS has no flock(1), but what Python locks stays with descriptor 9
+    "$python" -I -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
     work=$(mktemp -d "$versions/.new.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     launcher=$(mktemp "$bin/.oc.XXXXXX")
@@ -109,7 +111,7 @@ put_in_place() { # ARCHIVE
     "$python" -I -m tarfile -e "$1" "$work/version"
     if ! works "$versions/$version"; then
         rm -rf "${versions:?}/$version"
-        rename "$work/version" "$versions/$version" 2>/dev/null || true # another run may have been faster
+        rename "$work/version" "$versions/$version"
     fi
     "$python" -I -m compileall -q --invalidation-mode unchecked-hash "$versions/$version"
     works "$versions/$version" || fail "oc does not start with $python"

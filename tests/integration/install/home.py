@@ -38,7 +38,8 @@ class Home:
 
     @property
     def installed(self) -> set[str]:
-        return {entry.name for entry in self.versions.iterdir()}
+        """Beside the lock, by which runs wait for each other."""
+        return {entry.name for entry in self.versions.iterdir()} - {".lock"}
 
     @property
     def config(self) -> Path:
