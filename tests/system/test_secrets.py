@@ -327,7 +327,10 @@ def test_the_value_is_in_no_chunk_of_a_checkpoint(own: Holder, line: Timeline) -
 
 
 def plain(path: Path) -> bytes:
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:  # of an artifact that was deleted meanwhile: the stack has done more than this
+        return b""
     if data[:4] != zstandard.MAGIC_NUMBER.to_bytes(4, "little"):
         return data
     return zstandard.ZstdDecompressor().decompressobj().decompress(data)
