@@ -86,7 +86,7 @@ class Governing:
                 log.warning("a sandbox was not told of a secret", sandbox=row.id, error=error.text)
 
     async def delete_store(self, row: Sandbox) -> None:
-        """The one that it asked for itself, not those of its checkpoint; fine when there is none any more."""
+        """The one that counts most for it; fine when there is none any more."""
         for id in row.wish.egress.stores[-1:]:
             await self._stores.delete(id)
             await self.refresh(id)
@@ -114,15 +114,16 @@ class Governing:
 
     async def grants(self, row: Sandbox) -> tuple[Grant, ...]:
         """The secrets that it may use, of each name the last store's."""
-        egress = row.wish.egress
-        stores = await self.stores(egress)
-        return tuple([self._grant(secret, egress) for secret in await self._secrets(stores, egress)])
+        return tuple([self._grant(secret, row.wish.egress) for secret in await self.secrets(row)])
 
     async def stores(self, egress: Egress) -> list[SecretStore]:
         """Those that are still there, in their order."""
         return [store for id in egress.stores if (store := await self._stores.get(id)) is not None]
 
-    async def _secrets(self, stores: Sequence[SecretStore], egress: Egress) -> list[Secret]:
+    async def secrets(self, row: Sandbox) -> list[Secret]:
+        """As `grants`, still encrypted."""
+        egress = row.wish.egress
+        stores = await self.stores(egress)
         found = {secret.name: secret for store in stores for secret in await self._stores.secrets(store.id)}
         return [secret for name, secret in found.items() if name in egress.sealed]
 

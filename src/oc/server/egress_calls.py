@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 
 import msgspec
@@ -10,9 +11,8 @@ from starlette.responses import Response
 
 from oc.api.bodies import AllowedHosts, EgressAnswer, EgressRules, Refusal
 from oc.api.timestamps import rfc3339
-from oc.model.egress import Egress, Rules
-from oc.model.errors import BadRequest, TooLarge
-from oc.model.sandbox import Status
+from oc.model.egress import Rules
+from oc.model.errors import BadRequest, NotFound, TooLarge
 from oc.server import answers, request_body
 from oc.server.changes import Changes
 from oc.server.egress import Governing, allowlist
@@ -73,7 +73,9 @@ class EgressCalls:
         row = await self._gate.any(request, caller)
         stores = await self._governing.stores(row.wish.egress)
         names = [store.name for store in stores]
-        hosts = {grant.name: list(grant.hosts) for grant in await self._governing.grants(row) if grant.hosts}
+        hosts = {
+            each.name: list(each.allowed_hosts) for each in await self._governing.secrets(row) if each.allowed_hosts
+        }
         shown = AllowedHosts(
             row.id,
             list(allowlist(stores)),
@@ -100,17 +102,25 @@ class EgressCalls:
 
     async def _change(self, row: Sandbox, wanted: Rules | None) -> Response:
         """In line with what else is done to it, so that no start misses it."""
-        await self._changes.settled(row.id)
-        egress = msgspec.structs.replace(row.wish.egress, rules=wanted)
-        changed = await self._changes.do(row.id, f"egress {hash(egress.rules)}", lambda: self._set(row, egress))
+        changed = await self._changes.do(row.id, f"egress {wanted}", partial(self._set, row.id, wanted))
         return answers.json(await answer(self._governing, changed))
 
-    async def _set(self, row: Sandbox, egress: Egress) -> Sandbox:
-        if not await self._sandboxes.set_egress(row.id, egress):
-            raise refusal(await self._sandboxes.get(row.id) or row)
-        changed = await self._sandboxes.get(row.id) or row
+    async def _set(self, id: str, wanted: Rules | None) -> Sandbox:
+        """A frozen sandbox is told as well: it keeps its address, and what the worker knows of it, until it wakes."""
+        row = await self._row(id)
+        egress = msgspec.structs.replace(row.wish.egress, rules=wanted)
+        changed = await self._sandboxes.set_egress(id, egress)
+        row = await self._row(id)
+        if not changed:
+            raise refusal(row)
         if egress.governed:
-            await self._governing.apply(changed)
-        elif changed.status is Status.RUNNING:
-            await self._worker.release(row.id)
-        return changed
+            await self._governing.apply(row)
+        else:
+            await self._worker.release(id)
+        return row
+
+    async def _row(self, id: str) -> Sandbox:
+        row = await self._sandboxes.get(id)
+        if row is None:  # rows are never deleted
+            raise NotFound(f"sandbox not found: {id}")
+        return row

@@ -356,3 +356,15 @@ def test_a_kill_deletes_the_secret_store_only_when_it_is_told_to(query: str, lef
         assert (await made.api.delete(f"/sandboxes/{sandbox}{query}")).status_code == 204
 
     run(test)
+
+
+def test_rules_that_are_taken_back_do_not_wait_in_a_sandbox_that_sleeps() -> None:
+    """A frozen one keeps what the worker was told of it."""
+
+    async def test(made: Control) -> None:
+        id = (await made.api.post("/sandboxes", json={"egress": {"denyAll": True}})).json()["sandboxID"]
+        assert (await made.api.post(f"/sandboxes/{id}/hibernate")).status_code == 200
+        assert (await made.api.delete(f"/sandboxes/{id}/egress")).json()["governed"] is False
+        assert ("DELETE", f"/sandboxes/{id}/egress") in [seen[:2] for seen in made.worker.seen]
+
+    run(test)
