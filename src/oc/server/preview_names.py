@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from oc.model.errors import BadRequest
 from oc.model.ids import SANDBOX
+from oc.server.peer import is_address
 from oc.settings import Settings
 
 LONGEST = 253  # RFC 1035, 2.3.4, in text form
@@ -78,14 +78,6 @@ def _what_is_wrong(name: str) -> str:
         return "write it in its ASCII form, which begins with xn--"
     if ":" in name or "/" in name:
         return "leave scheme, port and path away"
-    if _is_address(name):
+    if is_address(name):
         return "it is an address"
     return f"labels of letters, digits and hyphens, at least two, at most {LONGEST} characters"
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
